@@ -1,0 +1,309 @@
+# anteroom: build, test and set-up. `make help` lists the targets; src/STYLE.md tells how the code is kept.
+#
+# Everything made goes below build/<mode>/: release and bench (g++, optimised), debug (g++, library assertions), asan and
+# tsan (clang++ with sanitizers), fuzz (libFuzzer) and check (lints). MODE=... chooses for `make all`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+MODE ?= release
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 30
+PORT ?= 8001
+
+out := build/$(MODE)
+
+# --- What there is ---------------------------------------------------------------------------------------------------
+
+# Lower layers first; a module may use only what stands before it (test/lint/layers.py has the exact edges).
+module_order := base metrics resp config command cache net quic route upstream backend proxy admin server gateway \
+                client main
+source_folders := $(patsubst src/%/,%,$(sort $(dir $(wildcard src/*/*.cpp))))
+unplaced := $(filter-out $(module_order),$(source_folders))
+$(if $(unplaced),$(error src/ has folders that module_order in the Makefile does not place: $(unplaced)))
+modules := $(filter $(source_folders),$(module_order))
+
+sources := $(sort $(wildcard src/*/*.cpp))
+headers := $(sort $(wildcard src/*/*.hpp include/anteroom/*.hpp))
+test_sources := $(sort $(wildcard test/*/*.cpp test/unit/*/*.cpp))
+test_headers := $(sort $(wildcard test/support/*.hpp))
+all_code := $(sort $(sources) $(headers) $(test_sources) $(test_headers) $(wildcard test/*/*.hpp test/unit/*/*.hpp))
+
+program_main := src/main/main.cpp
+suites := $(foreach kind,property contract e2e,$(if $(wildcard test/$(kind)/*_test.cpp),$(kind)))
+unit_names := $(sort $(patsubst test/unit/%/,%,$(dir $(wildcard test/unit/*/*_test.cpp))))
+fuzz_names := $(patsubst test/fuzz/%_fuzz.cpp,%,$(wildcard test/fuzz/*_fuzz.cpp))
+bench_names := $(patsubst test/bench/%.cpp,%,$(wildcard test/bench/*.cpp))
+
+# --- Compilers and flags ---------------------------------------------------------------------------------------------
+
+clang := clang++-19
+ifneq ($(filter asan tsan fuzz,$(MODE)),)
+  compiler := $(clang)
+else
+  compiler := $(if $(filter default,$(origin CXX)),g++,$(CXX))
+endif
+
+hardening := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+optimised := -O2 -g -DNDEBUG $(hardening)
+mode_flags_release := $(optimised)
+mode_flags_bench := $(optimised)
+mode_flags_debug := -O1 -g -D_GLIBCXX_ASSERTIONS
+mode_flags_check := -O1 -Werror
+mode_flags_asan := -O1 -g -D_GLIBCXX_ASSERTIONS -fno-omit-frame-pointer -fsanitize=address,undefined \
+                   -fno-sanitize-recover=all
+mode_flags_tsan := -O1 -g -D_GLIBCXX_ASSERTIONS -fno-omit-frame-pointer -fsanitize=thread
+mode_flags_fuzz := $(mode_flags_asan) -fsanitize=fuzzer-no-link
+mode_flags := $(mode_flags_$(MODE))
+$(if $(mode_flags),,$(error MODE=$(MODE) is not one of release bench debug check asan tsan fuzz))
+
+# A hiredis made by conf/setup/build-hiredis.sh goes before the system's.
+pkg_config := PKG_CONFIG_PATH=$(CURDIR)/build/deps/lib/pkgconfig pkg-config
+packages := libevent libevent_pthreads hiredis spdlog gnutls
+package_cflags := $(shell $(pkg_config) --cflags $(packages) 2>/dev/null)
+package_libs := $(shell $(pkg_config) --libs $(packages) 2>/dev/null)
+ifneq ($(filter asan tsan fuzz,$(MODE)),)
+  # The packaged spdlog is not instrumented: its locks would be invisible to the sanitizers.
+  package_cflags := $(filter-out -DSPDLOG_COMPILED_LIB -DSPDLOG_SHARED_LIB,$(package_cflags))
+  package_libs := $(filter-out -lspdlog,$(package_libs))
+endif
+
+warnings := -Wall -Wextra -Wconversion -Wshadow
+third_party := $(patsubst -I%,-isystem %,$(package_cflags))
+common_flags := -std=c++23 -pthread $(warnings) -Isrc -Iinclude $(third_party) $(CPPFLAGS) $(CXXFLAGS)
+src_flags := $(common_flags) $(mode_flags)
+# Tests are compiled at -O1, which takes two thirds of the time of -O2.
+test_flags := $(common_flags) -Itest $(patsubst -O2,-O1,$(mode_flags))
+bench_flags := $(common_flags) -Itest $(mode_flags)
+link_flags := -pthread $(filter -fsanitize=address% -fsanitize=thread,$(mode_flags)) -Wl,--as-needed -Wl,-z,relro,-z,now \
+              $(LDFLAGS)
+
+# --- Modules and the program -----------------------------------------------------------------------------------------
+
+object_of = $(patsubst %.cpp,$(out)/%.o,$(1))
+library_of = $(patsubst %,$(out)/lib%.a,$(1))
+reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
+# The libraries of a module and of those before it, as the linker wants them: users first.
+up_to = $(if $(filter $(1),$(firstword $(2))),$(1),$(if $(2),$(firstword $(2)) $(call up_to,$(1),$(wordlist 2,$(words $(2)),$(2)))))
+libraries_up_to = $(call library_of,$(call reverse,$(call up_to,$(1),$(modules))))
+all_libraries := $(call library_of,$(call reverse,$(modules)))
+support := $(out)/libtest_support.a
+
+# A changed folder means that a file came or went; then its archive is made anew.
+define library_rule
+$(call library_of,$(1)): $(call object_of,$(filter-out $(program_main),$(wildcard src/$(1)/*.cpp))) src/$(1)
+endef
+$(foreach module,$(modules),$(eval $(call library_rule,$(module))))
+$(support): $(call object_of,$(wildcard test/support/*.cpp)) $(wildcard test/support)
+
+$(out)/lib%.a:
+	@echo "  AR    $@"
+	@rm -f $@
+	@ar rcs $@ $(filter %.o,$^)
+
+$(out)/anteroom: $(call object_of,$(program_main)) $(all_libraries)
+	$(link)
+
+build/anteroom: build/release/anteroom
+	@ln -sfn release/anteroom $@
+
+define link
+@echo "  LINK  $@"
+@$(compiler) -o $@ $(filter %.o %.a,$^) $(link_flags) $(1) $(package_libs)
+endef
+
+# --- Compiling -------------------------------------------------------------------------------------------------------
+
+define compile
+@echo "  CXX   $<"
+@mkdir -p $(@D)
+@$(compiler) $(1) -MMD -MP -c -o $@ $<
+endef
+
+$(out)/src/%.o: src/%.cpp $(out)/flags | have-deps
+	$(call compile,$(src_flags))
+
+$(out)/test/bench/%.o: test/bench/%.cpp $(out)/flags | have-deps
+	$(call compile,$(bench_flags))
+
+$(out)/test/%.o: test/%.cpp $(out)/flags | have-deps
+	$(call compile,$(test_flags))
+
+# Rewritten only when the command changes, so that new flags compile everything anew.
+$(out)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(compiler) $(src_flags)' | cmp -s - $@ || echo '$(compiler) $(src_flags)' >$@
+
+.PHONY: have-deps FORCE
+have-deps:
+	@$(pkg_config) --exists $(packages) || { echo "Libraries are missing: run 'make deps' first." >&2; exit 1; }
+
+-include $(shell find $(out) -name '*.d' 2>/dev/null)
+.SECONDARY:
+
+# --- Test programs ---------------------------------------------------------------------------------------------------
+
+gtest_libs := -lgmock -lgtest_main -lgtest -lrapidcheck
+
+define unit_rule
+$(out)/unit_$(1): $(call object_of,$(wildcard test/unit/$(1)/*.cpp)) $(support) \
+    $(if $(filter $(1),$(modules)),$(call libraries_up_to,$(1)),$(all_libraries)) test/unit/$(1)
+	$$(call link,$(gtest_libs))
+endef
+$(foreach unit,$(unit_names),$(eval $(call unit_rule,$(unit))))
+
+define suite_rule
+$(out)/suite_$(1): $(call object_of,$(wildcard test/$(1)/*.cpp)) $(support) $(all_libraries) test/$(1)
+	$$(call link,$(gtest_libs))
+endef
+$(foreach suite,$(suites),$(eval $(call suite_rule,$(suite))))
+
+$(out)/replay_%: $(out)/test/fuzz/%_fuzz.o $(out)/test/fuzz/replay_main.o $(support) $(all_libraries)
+	$(link)
+
+$(out)/fuzz_%: $(out)/test/fuzz/%_fuzz.o $(support) $(all_libraries)
+	$(call link,-fsanitize=fuzzer)
+
+$(out)/bench_%: $(out)/test/bench/%.o $(support) $(all_libraries)
+	$(call link,-lbenchmark_main -lbenchmark)
+
+unit_programs := $(unit_names:%=$(out)/unit_%)
+suite_programs := $(filter-out %_e2e,$(suites:%=$(out)/suite_%))
+e2e_programs := $(filter %_e2e,$(suites:%=$(out)/suite_%))
+replay_programs := $(fuzz_names:%=$(out)/replay_%)
+fuzz_programs := $(fuzz_names:%=$(out)/fuzz_%)
+bench_programs := $(bench_names:%=$(out)/bench_%)
+
+# --- What people call ------------------------------------------------------------------------------------------------
+
+# Set-up comes before the rest is planned, so each of these calls make once more; without -j it uses every core.
+again = +@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+
+.DEFAULT_GOAL := all
+.PHONY: all run test check asan tsan fuzz bench format tidy install deps clean help
+all: ## Build the program (MODE=release unless given), linked as build/anteroom
+	$(again) program
+
+run: deps ## Start a caching front-end on PORT=8001; UPSTREAM=redis://host:6379 uses your Redis; ARGS=... is passed on
+	$(again) MODE=release program
+	@exec conf/run/run.sh '$(PORT)' '$(UPSTREAM)' $(ARGS)
+
+test: deps ## Install what is missing, build, run every test; ends with "N passed, N failed"
+	$(again) MODE=release run-tests
+
+check: tools ## Format, layers, warnings, clang-tidy, thread safety, spelling; reports long files and functions
+	$(again) -k MODE=check run-check
+
+asan: tools ## Run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(again) MODE=asan run-tests
+
+tsan: tools ## Run the tests under ThreadSanitizer
+	$(again) MODE=tsan run-tests
+
+fuzz: tools ## Run each fuzz target for FUZZ_SECONDS=30, starting from its corpus
+	$(again) MODE=fuzz run-fuzz
+
+bench: deps ## Build and run the benchmarks
+	$(again) MODE=bench run-bench
+
+format: ## Lay the code out anew with clang-format
+	@clang-format-19 -i $(all_code)
+
+tidy: tools ## Run clang-tidy alone
+	$(again) -k MODE=check run-tidy
+
+install: ## Install program, sample configuration and systemd unit below PREFIX=/usr/local (DESTDIR is honoured)
+	$(again) MODE=release program
+	install -D -m 755 build/release/anteroom '$(DESTDIR)$(PREFIX)/bin/anteroom'
+	install -d '$(DESTDIR)$(PREFIX)/lib/systemd/system'
+	sed 's|@PREFIX@|$(PREFIX)|g' conf/systemd/anteroom.service >'$(DESTDIR)$(PREFIX)/lib/systemd/system/anteroom.service'
+	[[ -e '$(DESTDIR)$(PREFIX)/etc/anteroom/anteroom.json' ]] || \
+	  install -D -m 640 conf/anteroom.json '$(DESTDIR)$(PREFIX)/etc/anteroom/anteroom.json'
+
+deps: ## Install the libraries and servers that build, tests and `make run` need
+	@conf/setup/install-deps.sh build
+
+clean: ## Remove what was built (downloaded dependencies stay; `rm -rf build` removes them too)
+	rm -rf $(filter-out build/deps,$(wildcard build/*))
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: tools program run-tests run-fuzz run-bench run-check run-tidy
+tools:
+	@conf/setup/install-deps.sh tools
+
+program: $(if $(wildcard $(program_main)),$(out)/anteroom $(if $(filter release,$(MODE)),build/anteroom))
+
+run-tests: program $(unit_programs) $(suite_programs) $(e2e_programs) $(replay_programs)
+	@ANTEROOM_BINARY=$(CURDIR)/$(out)/anteroom JOBS=$(JOBS) test/run_all.py --logs $(out)/logs \
+	  --parallel $(unit_programs) $(suite_programs) --alone $(e2e_programs) --replay $(replay_programs)
+
+run-fuzz: $(fuzz_programs)
+	@test/run_fuzz.sh $(FUZZ_SECONDS) $(fuzz_programs)
+
+run-bench: $(bench_programs)
+	@$(if $(bench_programs),for program in $(bench_programs); do $$program $(ARGS); done,echo "There is no benchmark yet.")
+
+# --- make check ------------------------------------------------------------------------------------------------------
+
+lint := test/lint
+shell_scripts := $(sort $(wildcard conf/*/*.sh test/*.sh test/lint/*.sh) .ci/run)
+checked_objects := $(call object_of,$(sources) $(test_sources))
+header_checks := $(patsubst %,$(out)/%.alone,$(headers) $(test_headers))
+clang_checks := $(patsubst %,$(out)/%.clang,$(sources) $(test_sources))
+tidy_checks := $(patsubst %,$(out)/%.tidy,$(sources))
+text_checks := check-format check-layers check-glossary check-spelling check-shell check-compose
+
+run-check: $(text_checks) $(checked_objects) $(header_checks) $(clang_checks) $(tidy_checks)
+	@$(lint)/sizes.py $(sources) $(headers) $(test_sources) $(test_headers)
+	@echo "check: clean"
+
+run-tidy: $(tidy_checks)
+
+.PHONY: $(text_checks)
+check-format:
+	@clang-format-19 --dry-run -Werror $(all_code)
+
+check-layers:
+	@$(lint)/layers.py
+
+check-glossary:
+	@$(lint)/glossary.py $(all_code) $(wildcard *.md src/*.md conf/*.md)
+
+check-spelling:
+	@codespell --config $(lint)/codespellrc src include test conf Makefile $(wildcard *.md)
+
+check-shell:
+	@shellcheck -x $(shell_scripts)
+
+check-compose:
+	@$(lint)/compose.sh
+
+# The object's own list of headers tells when a check of the same source is out of date.
+$(out)/%.cpp.clang: %.cpp $(out)/%.o
+	@echo "  CLANG $<"
+	@$(clang) $(common_flags) -Itest -Wthread-safety -Werror -fsyntax-only $<
+	@touch $@
+
+$(out)/%.cpp.tidy: %.cpp $(out)/%.o .clang-tidy | build/compile_commands.json
+	@echo "  TIDY  $<"
+	@clang-tidy-19 --quiet -p build $< 2> >(grep -vE 'warnings? generated|^Suppressed|^Use -' >&2 || true)
+	@touch $@
+
+$(out)/%.hpp.alone: %.hpp $(out)/flags | have-deps
+	@mkdir -p $(@D)
+	@echo '#include "$(patsubst include/%,%,$(patsubst test/%,%,$(patsubst src/%,%,$<)))"' | \
+	  $(compiler) $(common_flags) -Itest -Werror -MMD -MP -MF $@.d -MT $@ -fsyntax-only -x c++ -
+	@touch $@
+
+# For clang-tidy and editors.
+build/compile_commands.json: Makefile $(sources) $(test_sources)
+	@{ separator='['; for file in $(sources) $(test_sources); do \
+	  printf '%s\n{"directory": "%s", "file": "%s", "command": "%s"}' "$$separator" '$(CURDIR)' "$$file" \
+	    "$(clang) $(common_flags) -Itest -c $$file"; separator=','; \
+	done; echo; echo ']'; } >$@
