@@ -1,0 +1,44 @@
+#pragma once
+
+#include <mutex>
+
+// Clang's thread safety analysis (-Wthread-safety); other compilers see nothing.
+#if defined(__clang__)
+#define ANTEROOM_ATTRIBUTE(x) __attribute__((x))
+#else
+#define ANTEROOM_ATTRIBUTE(x)
+#endif
+#define ANTEROOM_CAPABILITY(x) ANTEROOM_ATTRIBUTE(capability(x))
+#define ANTEROOM_SCOPED_CAPABILITY ANTEROOM_ATTRIBUTE(scoped_lockable)
+#define ANTEROOM_GUARDED_BY(x) ANTEROOM_ATTRIBUTE(guarded_by(x))
+#define ANTEROOM_REQUIRES(...) ANTEROOM_ATTRIBUTE(requires_capability(__VA_ARGS__))
+#define ANTEROOM_EXCLUDES(...) ANTEROOM_ATTRIBUTE(locks_excluded(__VA_ARGS__))
+#define ANTEROOM_ACQUIRE(...) ANTEROOM_ATTRIBUTE(acquire_capability(__VA_ARGS__))
+#define ANTEROOM_RELEASE(...) ANTEROOM_ATTRIBUTE(release_capability(__VA_ARGS__))
+
+namespace anteroom::base {
+
+/// std::mutex that the compiler can check. The only lock type of the project; every lock is a leaf: nothing is logged,
+/// called back, destroyed or allocated at length while it is held.
+class ANTEROOM_CAPABILITY("mutex") Mutex {
+ public:
+  void lock() ANTEROOM_ACQUIRE() { mutex_.lock(); }
+  void unlock() ANTEROOM_RELEASE() { mutex_.unlock(); }
+
+ private:
+  std::mutex mutex_;
+};
+
+/// Holds a Mutex for a scope.
+class ANTEROOM_SCOPED_CAPABILITY MutexLock {
+ public:
+  explicit MutexLock(Mutex& mutex) ANTEROOM_ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~MutexLock() ANTEROOM_RELEASE() { mutex_.unlock(); }
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
+
+}  // namespace anteroom::base
