@@ -1,0 +1,43 @@
+#include "metrics/worker_metrics.hpp"
+
+#include <array>
+
+namespace anteroom::metrics {
+namespace {
+
+template <auto Member>
+constexpr std::int64_t read(const WorkerMetrics& metrics) {
+  return static_cast<std::int64_t>((metrics.*Member).value());
+}
+
+using M = WorkerMetrics;
+constexpr auto kFields = std::to_array<InfoField>({
+    {"connected_clients", read<&M::connected_clients>},
+    {"total_connections_received", read<&M::connections_received>},
+    {"clients_closed_idle", read<&M::clients_closed_idle>},
+    {"clients_closed_output_limit", read<&M::clients_closed_output_limit>},
+    {"clients_closed_query_limit", read<&M::clients_closed_query_limit>},
+    {"clients_closed_protocol_error", read<&M::clients_closed_protocol_error>},
+    {"total_commands_processed", read<&M::commands_processed>},
+    {"commands_local", read<&M::commands_local>},
+    {"commands_forwarded", read<&M::commands_forwarded>},
+    {"commands_refused", read<&M::commands_refused>},
+    {"total_net_input_bytes", read<&M::net_input_bytes>},
+    {"total_net_output_bytes", read<&M::net_output_bytes>},
+    {"fills_sent", read<&M::fills_sent>},
+    {"fill_waiters", read<&M::fill_waiters>},
+    {"fill_errors", read<&M::fill_errors>},
+    {"fill_timeouts", read<&M::fill_timeouts>},
+    {"upstream_links", read<&M::upstream_links>},
+    {"upstream_dials", read<&M::upstream_dials>},
+    {"upstream_dial_errors", read<&M::upstream_dial_errors>},
+    {"upstream_losses", read<&M::upstream_losses>},
+    {"upstream_timeouts", read<&M::upstream_timeouts>},
+    {"upstream_pending", read<&M::upstream_pending>},
+});
+
+}  // namespace
+
+std::span<const InfoField> info_fields() noexcept { return kFields; }
+
+}  // namespace anteroom::metrics

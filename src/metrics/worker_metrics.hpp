@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "metrics/counter.hpp"
+
+namespace anteroom::metrics {
+
+/// Everything one worker counts. Written by its thread only, read by any (INFO). Lives as long as the worker.
+struct WorkerMetrics {
+  Gauge connected_clients;
+  Counter connections_received;
+  Counter clients_closed_idle;
+  Counter clients_closed_output_limit;
+  Counter clients_closed_query_limit;
+  Counter clients_closed_protocol_error;
+
+  Counter commands_processed;
+  Counter commands_local;  ///< answered here without cache or upstream
+  Counter commands_forwarded;
+  Counter commands_refused;  ///< by a hook, for want of a pinned link, unknown or of wrong arity
+  Counter net_input_bytes;
+  Counter net_output_bytes;
+
+  Counter fills_sent;    ///< fetches sent to the upstream
+  Counter fill_waiters;  ///< reads that waited for a fetch, the first one included
+  Counter fill_errors;
+  Counter fill_timeouts;
+
+  Gauge upstream_links;
+  Counter upstream_dials;
+  Counter upstream_dial_errors;
+  Counter upstream_losses;    ///< established links that ended other than by us
+  Counter upstream_timeouts;  ///< requests answered with -TIMEOUT
+  Gauge upstream_pending;     ///< requests sent or waiting to be sent
+};
+
+/// One line of INFO: its name and how to read it from one worker. Values of all workers are summed.
+struct InfoField {
+  std::string_view name;
+  std::int64_t (*value)(const WorkerMetrics&);
+};
+
+/// In the order of INFO's `# anteroom` section.
+[[nodiscard]] std::span<const InfoField> info_fields() noexcept;
+
+}  // namespace anteroom::metrics
