@@ -1,0 +1,185 @@
+#include "resp/request_parser.hpp"
+
+#include <algorithm>
+
+#include "base/parse_int.hpp"
+
+namespace anteroom::resp {
+namespace {
+
+// A connection that once sent a huge command gives that memory back; up to here keeping it saves allocations.
+constexpr std::size_t kArgsKept = 1024;
+constexpr std::size_t kUnquotedBytesKept = 1024;
+// '\r' and whatever follows it: like Redis we do not insist on '\n'.
+constexpr std::size_t kLineEndBytes = 2;
+
+}  // namespace
+
+Step RequestParser::next(base::ReadBuffer& in, Command& out) noexcept {
+  while (true) {
+    if (const Progress step = advance(in, out)) return *step;
+  }
+}
+
+RequestParser::Progress RequestParser::advance(base::ReadBuffer& in, Command& out) {
+  switch (state_) {
+    case State::kStart:
+      return start(in.readable());
+    case State::kInline:
+      return read_inline(in, out);
+    case State::kCount:
+      return read_count(in);
+    case State::kBulkLength:
+      return read_bulk_length(in.readable());
+    case State::kBulk:
+      return read_bulk(in, out);
+    case State::kFailed:
+      break;
+  }
+  return Step::kError;
+}
+
+RequestParser::Progress RequestParser::start(std::string_view frame) {
+  release_spare_memory();
+  slices_.clear();
+  line_ = at_ = 0;
+  has_strict_line_ends_ = true;
+  if (frame.empty()) return need(1);
+  state_ = frame.front() == '*' ? State::kCount : State::kInline;
+  return std::nullopt;
+}
+
+RequestParser::Progress RequestParser::read_inline(base::ReadBuffer& in, Command& out) {
+  const std::string_view frame = in.readable();
+  switch (find_in_line(frame, '\n')) {
+    case Line::kFound:
+      break;
+    case Line::kNeedMore:
+      return need(1);
+    case Line::kTooLong:
+      return fail("too big inline request");
+  }
+  std::string_view line = frame.substr(0, at_);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  if (!split_inline(line, unquoted_, slices_)) return fail("unbalanced quotes in request");
+  in.consume(at_ + 1);
+  state_ = State::kStart;
+  if (slices_.empty()) return std::nullopt;
+  publish(unquoted_.data(), out);
+  out.raw = {};
+  return Step::kCommand;
+}
+
+RequestParser::Progress RequestParser::read_count(base::ReadBuffer& in) {
+  const std::string_view frame = in.readable();
+  switch (find_header_end(frame)) {
+    case Line::kFound:
+      break;
+    case Line::kNeedMore:
+      return need(1);
+    case Line::kTooLong:
+      return fail("too big mbulk count string");
+  }
+  const auto count = base::parse_int(frame.substr(1, at_ - 1));
+  if (!count || *count > limits_.args_max) return fail("invalid multibulk length");
+  if (!limits_.is_authenticated && *count > Limits::kUnauthenticatedArgsMax) {
+    return fail("unauthenticated multibulk length");
+  }
+  line_ = at_ += kLineEndBytes;
+  if (*count <= 0) {
+    in.consume(at_);
+    state_ = State::kStart;
+    return std::nullopt;
+  }
+  args_missing_ = static_cast<std::size_t>(*count);
+  state_ = State::kBulkLength;
+  return std::nullopt;
+}
+
+RequestParser::Progress RequestParser::read_bulk_length(std::string_view frame) {
+  switch (find_header_end(frame)) {
+    case Line::kFound:
+      break;
+    case Line::kNeedMore:
+      return need(1);
+    case Line::kTooLong:
+      return fail("too big bulk count string");
+  }
+  if (const char type = frame[line_]; type != '$') {
+    // Redis replaces line ends in its error texts by spaces.
+    const char shown = type == '\r' || type == '\n' ? ' ' : type;
+    return fail(std::string("expected '$', got '") + shown + '\'');
+  }
+  const auto size = base::parse_int(frame.substr(line_ + 1, at_ - line_ - 1), 0, limits_.bulk_bytes_max);
+  if (!size) return fail("invalid bulk length");
+  if (!limits_.is_authenticated && *size > Limits::kUnauthenticatedBulkBytesMax) {
+    return fail("unauthenticated bulk length");
+  }
+  at_ += kLineEndBytes;
+  bulk_size_ = static_cast<std::size_t>(*size);
+  // Redis closes without a word when its query buffer outgrows the limit; a client is better told.
+  if (at_ + bulk_size_ + kLineEndBytes > limits_.command_bytes_max) return fail("too big request");
+  state_ = State::kBulk;
+  return std::nullopt;
+}
+
+RequestParser::Progress RequestParser::read_bulk(base::ReadBuffer& in, Command& out) {
+  const std::string_view frame = in.readable();
+  const std::size_t data_end = at_ + bulk_size_;
+  const std::size_t end = data_end + kLineEndBytes;
+  if (frame.size() < end) return need(end - frame.size());
+  if (frame[data_end] != '\r' || frame[data_end + 1] != '\n') has_strict_line_ends_ = false;
+  slices_.push_back({at_, bulk_size_});
+  line_ = at_ = end;
+  if (--args_missing_ > 0) {
+    state_ = State::kBulkLength;
+    return std::nullopt;
+  }
+  publish(frame.data(), out);
+  out.raw = has_strict_line_ends_ ? frame.substr(0, end) : std::string_view{};
+  in.consume(end);
+  state_ = State::kStart;
+  return Step::kCommand;
+}
+
+// Redis searches with strchr, which a NUL stops for good: such a line has no end and can only become too long.
+RequestParser::Line RequestParser::find_in_line(std::string_view frame, char wanted) noexcept {
+  const std::size_t end = std::min(frame.size(), line_ + limits_.inline_bytes_max + 1);
+  while (at_ < end && frame[at_] != wanted && frame[at_] != '\0') ++at_;
+  if (at_ < end && frame[at_] == wanted) return Line::kFound;
+  return frame.size() - line_ > limits_.inline_bytes_max ? Line::kTooLong : Line::kNeedMore;
+}
+
+RequestParser::Line RequestParser::find_header_end(std::string_view frame) noexcept {
+  const Line found = find_in_line(frame, '\r');
+  if (found != Line::kFound) return found;
+  if (frame.size() - at_ < kLineEndBytes) return Line::kNeedMore;
+  if (frame[at_ + 1] != '\n') has_strict_line_ends_ = false;
+  return Line::kFound;
+}
+
+void RequestParser::publish(const char* bytes, Command& out) {
+  args_.clear();
+  for (const Slice& slice : slices_) args_.emplace_back(bytes + slice.begin, slice.size);
+  out.args = args_;
+}
+
+void RequestParser::release_spare_memory() {
+  if (slices_.capacity() > kArgsKept) std::vector<Slice>().swap(slices_);
+  if (args_.capacity() > kArgsKept) std::vector<std::string_view>().swap(args_);
+  if (unquoted_.capacity() > kUnquotedBytesKept) std::string().swap(unquoted_);
+}
+
+Step RequestParser::need(std::size_t bytes) noexcept {
+  missing_bytes_ = bytes;
+  return Step::kNeedMore;
+}
+
+Step RequestParser::fail(std::string_view text) {
+  state_ = State::kFailed;
+  error_ = "ERR Protocol error: ";
+  error_ += text;
+  return Step::kError;
+}
+
+}  // namespace anteroom::resp
