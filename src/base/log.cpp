@@ -93,8 +93,9 @@ class FileSink final : public spdlog::sinks::sink {
   FileSink(std::string path, base::UniqueFd fd, Format format)
       : path_(std::move(path)), format_(format), fd_(std::make_shared<base::UniqueFd>(std::move(fd))) {}
 
-  /// The queue whose losses are reported. Set before the first line.
-  void watch(std::weak_ptr<spdlog::details::thread_pool> queue) { queue_ = std::move(queue); }
+  /// The queue whose losses are reported. Set before the first line; its threads, the only callers of log(), are joined
+  /// by its destructor, so it outlives every call.
+  void watch(spdlog::details::thread_pool& queue) { queue_ = &queue; }
 
   void log(const spdlog::details::log_msg& message) override {
     const std::shared_ptr<base::UniqueFd> file = current_file();
@@ -124,8 +125,7 @@ class FileSink final : public spdlog::sinks::sink {
   }
 
   void report_dropped(int fd) {
-    const auto queue = queue_.lock();
-    const std::size_t dropped = queue ? queue->overrun_counter() : dropped_;
+    const std::size_t dropped = queue_->overrun_counter();
     if (dropped == dropped_) return;
     const std::size_t added = dropped - std::exchange(dropped_, dropped);
     write_line(fd, detail::format_line(format_, {.time = std::chrono::system_clock::now(),
@@ -136,7 +136,7 @@ class FileSink final : public spdlog::sinks::sink {
 
   const std::string path_;
   const Format format_;
-  std::weak_ptr<spdlog::details::thread_pool> queue_;
+  spdlog::details::thread_pool* queue_ = nullptr;
 
   std::size_t dropped_ = 0;  // spdlog's thread only
 
@@ -161,7 +161,7 @@ class AsyncTarget final : public Target {
                                                              block_signals)),
         logger_(std::make_shared<spdlog::async_logger>("anteroom", sink_, pool_,
                                                        spdlog::async_overflow_policy::overrun_oldest)) {
-    sink_->watch(pool_);
+    sink_->watch(*pool_);
     logger_->set_level(spdlog::level::trace);
   }
   void put(std::string line) override {
@@ -271,7 +271,8 @@ std::vector<std::string> ScopedCapture::lines() const {
 }
 
 bool ScopedCapture::has(std::string_view part) const {
-  return std::ranges::any_of(lines(), [part](const std::string& line) { return line.find(part) != line.npos; });
+  return std::ranges::any_of(lines(),
+                             [part](const std::string& line) { return line.find(part) != std::string_view::npos; });
 }
 
 }  // namespace anteroom::log

@@ -24,7 +24,7 @@ enum class Format : std::uint8_t { kLogfmt, kJson };
 struct Options {
   Level level = Level::kInfo;  ///< what is below is not written
   Format format = Format::kLogfmt;
-  std::string file;  ///< appended to, created with mode 0640; empty is standard error
+  std::string file{};  ///< appended to, created with mode 0640; empty is standard error
   /// Lines that wait for the writing thread. When it is full the oldest go, so that a slow disk never holds up a
   /// worker; a line "log lines dropped" with their number follows.
   std::size_t queue_lines_max = 8192;

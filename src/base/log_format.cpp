@@ -86,7 +86,7 @@ void append_quoted(std::string& out, std::string_view text) {
 bool is_plain(char c) {
   constexpr std::string_view kPunctuation = "!#$%&'()*+,-./:;<>?@[]^_`{|}~";
   return base::is_digit(c) || (base::to_lower(c) >= 'a' && base::to_lower(c) <= 'z') ||
-         kPunctuation.find(c) != kPunctuation.npos;
+         kPunctuation.find(c) != std::string_view::npos;
 }
 
 /// Bare where no reader of logfmt could mistake it.

@@ -40,11 +40,12 @@ TEST(Backoff, WaitsLieBetweenZeroAndTheCeiling) {
 TEST(Backoff, WaitsFillTheWholeRangeEvenly) {
   Backoff backoff(milliseconds(100), milliseconds(100), kSeed);
   std::vector<int> tenths(10);
-  constexpr int kDraws = 10000;
-  for (int i = 0; i < kDraws; ++i) {
+  constexpr int kPerTenth = 1000;
+  constexpr int kTolerance = 200;
+  for (int i = 0; i < 10 * kPerTenth; ++i) {
     ++tenths[static_cast<std::size_t>(std::min<Duration::rep>(9, backoff.next() / milliseconds(10)))];
   }
-  for (const int count : tenths) EXPECT_NEAR(count, kDraws / 10, kDraws / 50);
+  for (const int count : tenths) EXPECT_NEAR(count, kPerTenth, kTolerance);
 }
 
 TEST(Backoff, ResetStartsFromTheBaseAgain) {

@@ -27,7 +27,7 @@ TEST(UniqueFd, MovedFromOwnsNothing) {
   UniqueFd first(open_null());
   const int fd = first.value();
   const UniqueFd second(std::move(first));
-  EXPECT_FALSE(first.is_open());  // NOLINT(bugprone-use-after-move): that is the claim
+  EXPECT_FALSE(first.is_open());  // NOLINT(bugprone-use-after-move,clang-analyzer-cplusplus.Move)
   EXPECT_EQ(second.value(), fd);
   EXPECT_TRUE(is_open(fd));
 }
