@@ -1,0 +1,99 @@
+#include "upstream/handshake.hpp"
+
+#include <array>
+#include <vector>
+
+#include "base/check.hpp"
+#include "resp/value.hpp"
+#include "resp/writer.hpp"
+
+namespace anteroom::upstream {
+namespace {
+
+// Shown in the server's CLIENT LIST, so that an operator can tell our links from applications.
+constexpr std::string_view kClientName = "anteroom";
+
+std::string_view error_text(std::string_view reply) {
+  reply.remove_prefix(1);
+  if (reply.ends_with("\r\n")) reply.remove_suffix(2);
+  return reply;
+}
+
+std::string version_in(std::string_view reply) {
+  const auto value = resp::parse_value(reply);
+  const resp::Value* const version = value ? value->find("version") : nullptr;
+  return version != nullptr ? version->text : std::string{};
+}
+
+}  // namespace
+
+Handshake::Handshake(const Credentials& credentials, int db) : selects_db_(db != 0) {
+  stage_ = credentials.password.empty() ? Stage::kHello : Stage::kAuth;
+  if (stage_ == Stage::kAuth) {
+    std::vector<std::string_view> auth{"AUTH"};
+    if (!credentials.user.empty()) auth.emplace_back(credentials.user);
+    auth.emplace_back(credentials.password);
+    resp::append_command(request_, auth);
+  }
+  resp::append_command(request_, std::array<std::string_view, 2>{"HELLO", "2"});
+  resp::append_command(request_, std::array<std::string_view, 3>{"CLIENT", "SETNAME", kClientName});
+  if (selects_db_) {
+    const std::string number = std::to_string(db);
+    resp::append_command(request_, std::array<std::string_view, 2>{"SELECT", number});
+  }
+}
+
+Handshake::Stage Handshake::after(Stage stage) const noexcept {
+  switch (stage) {
+    case Stage::kAuth:
+      return Stage::kHello;
+    case Stage::kHello:
+      return Stage::kSetName;
+    case Stage::kSetName:
+      return selects_db_ ? Stage::kSelect : Stage::kDone;
+    case Stage::kSelect:
+    case Stage::kDone:
+      break;
+  }
+  return Stage::kDone;
+}
+
+Handshake::Step Handshake::on_reply(std::string_view reply) {
+  ANTEROOM_CHECK(stage_ != Stage::kDone && !reply.empty());
+  if (reply.front() == '-' && !accept_error(error_text(reply))) return Step::kFailed;
+  if (stage_ == Stage::kHello) version_ = version_in(reply);
+  stage_ = after(stage_);
+  return stage_ == Stage::kDone ? Step::kDone : Step::kMore;
+}
+
+bool Handshake::accept_error(std::string_view error) {
+  // Sent unasked for when the server is full, and then it closes: says nothing about the command.
+  if (error.starts_with("ERR max number of clients")) {
+    error_ = base::StagedError::connect_failed(base::Stage::kHandshake, "max number of clients reached", {});
+    return false;
+  }
+  if (error.starts_with("DENIED")) {
+    error_ = base::StagedError::handshake_refused(error);
+    return false;
+  }
+  switch (stage_) {
+    case Stage::kAuth:
+      error_ = base::StagedError::authentication_failed(error);
+      return false;
+    case Stage::kHello:
+    case Stage::kSetName:
+      if (error.starts_with("NOAUTH")) {
+        error_ = base::StagedError::authentication_failed(error);
+        return false;
+      }
+      return true;  // an ACL or an old server may refuse either, and we can do without
+    case Stage::kSelect:
+      error_ = base::StagedError::verbatim(error);
+      return false;
+    case Stage::kDone:
+      break;
+  }
+  return false;
+}
+
+}  // namespace anteroom::upstream

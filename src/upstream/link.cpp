@@ -1,0 +1,185 @@
+#include "upstream/link.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+
+namespace anteroom::upstream {
+namespace {
+
+// A link that ends sooner than this after coming up, twice in a row, counts as a failed dial, or a crashing server
+// would be dialled without a pause.
+constexpr auto kStableAfter = std::chrono::seconds(1);
+
+base::StagedError staged(const net::ConnectError& error, const net::ConnectTarget& target) {
+  const auto after = std::chrono::duration_cast<base::Milliseconds>(error.elapsed);
+  switch (error.stage) {
+    case net::ConnectStage::kDns:
+      return base::StagedError::dns_failed(target.host, after);
+    case net::ConnectStage::kConnect:
+      return base::StagedError::connect_failed(base::Stage::kConnect, error.text, after);
+    case net::ConnectStage::kConnectUnix:
+      break;
+  }
+  return base::StagedError::connect_failed(base::Stage::kConnectUnix, error.text, after);
+}
+
+const char* reason_text(int loss) {
+  static constexpr std::array kTexts = {"closed by peer", "I/O error",     "unexpected bytes",
+                                        "peer is silent", "reply stalled", "write stalled"};
+  return kTexts[static_cast<std::size_t>(loss)];
+}
+
+}  // namespace
+
+Link::Link(LinkContext context, LinkOptions options, std::uint64_t jitter_seed)
+    : context_(context),
+      options_(std::move(options)),
+      connector_(context.loop, context.resolver, context.mailbox),
+      backoff_(options_.reconnect_base, options_.reconnect_cap, jitter_seed),
+      timer_(context.loop, [this] { on_timer(); }),
+      fsm_(options_.response_timeout) {}
+
+Link::~Link() { drop_stream(); }
+
+void Link::start() {
+  if (state_ == State::kIdle) dial();
+}
+
+std::optional<base::StagedError> Link::submit(RequestId id, std::string_view command) {
+  if (state_ == State::kClosed) return base::StagedError::shutting_down();
+  if (state_ == State::kBackoff) return last_error_;
+  if (out_.size() + command.size() > options_.queue_bytes_max || fsm_.size() >= options_.queue_requests_max) {
+    // One command larger than the limit may pass when nothing else waits: it was within the client's own limits.
+    if (!out_.empty() || fsm_.size() >= options_.queue_requests_max) return base::StagedError::overloaded();
+  }
+  last_used_ = context_.loop.now();
+  fsm_.submit(id, command.size());
+  out_.append(command);
+  context_.metrics.upstream_pending.add(1);
+  if (out_.size() > kCongestedBytes) congested_ = true;
+  if (state_ == State::kIdle) dial();
+  if (state_ == State::kUp) schedule_flush();
+  return std::nullopt;
+}
+
+void Link::close() {
+  if (state_ == State::kClosed) return;
+  connector_.cancel();
+  timer_.cancel();
+  drop_stream();
+  state_ = State::kClosed;
+  fail_all(base::StagedError::shutting_down());
+}
+
+void Link::dial() {
+  state_ = State::kDialing;
+  context_.metrics.upstream_dials.add();
+  connector_.start(options_.target, [this](auto result) { on_dialed(std::move(result)); });
+}
+
+void Link::on_dialed(std::expected<std::unique_ptr<net::ByteStream>, net::ConnectError> result) {
+  if (!result) {
+    dial_failed(staged(result.error(), options_.target));
+    return;
+  }
+  shake_hands(std::move(*result));
+}
+
+void Link::shake_hands(std::unique_ptr<net::ByteStream> stream) {
+  stream_ = std::move(stream);
+  state_ = State::kHandshaking;
+  handshake_.emplace(options_.credentials, options_.db);
+  handshake_out_.append(handshake_->request());
+  stream_->set_events(this);
+  stream_->want_read(true);
+  timer_.start(options_.handshake_timeout);
+  flush();
+}
+
+void Link::on_up() {
+  state_ = State::kUp;
+  if (!handshake_->version().empty()) context_.server_facts.set_version(handshake_->version());
+  handshake_.reset();
+  timer_.cancel();
+  up_since_ = last_used_ = last_write_progress_ = context_.loop.now();
+  context_.metrics.upstream_links.add(1);
+  context_.outage_log.succeeded(context_.loop.now());
+  log::debug("link up", {{"upstream", options_.target.label()}, {"db", options_.db}});
+  schedule_flush();
+}
+
+void Link::dial_failed(const base::StagedError& error) {
+  drop_stream();
+  last_error_ = error;
+  state_ = State::kBackoff;
+  context_.metrics.upstream_dial_errors.add();
+  // An error about one request (no such db) is not an outage.
+  if (!error.is_verbatim) context_.outage_log.failed(error.reply(), context_.loop.now());
+  timer_.start(backoff_.next());
+  fail_all(error);
+}
+
+void Link::lose(Loss reason) {
+  const base::TimePoint now = context_.loop.now();
+  log::info("link lost", {{"upstream", options_.target.label()},
+                          {"db", options_.db},
+                          {"reason", reason_text(static_cast<int>(reason))},
+                          {"pending", static_cast<std::int64_t>(fsm_.size())}});
+  context_.metrics.upstream_losses.add();
+  drop_stream();
+  timer_.cancel();
+  // Once may be an accident (CLIENT KILL) and is made good at once; twice in a row is a server that crashes.
+  const bool is_early = now - up_since_ < kStableAfter;
+  if (is_early && lost_early_) {
+    last_error_ = base::StagedError::connect_failed(base::Stage::kConnect, "lost right after it was made", {});
+    state_ = State::kBackoff;
+    timer_.start(backoff_.next());
+  } else {
+    backoff_.reset();
+    state_ = State::kIdle;
+  }
+  lost_early_ = is_early;
+  fail_all(reason == Loss::kWriteStalled ? base::StagedError::write_stalled(options_.response_timeout)
+                                         : base::StagedError::connection_lost(base::Executed::kNo));
+  if (state_ == State::kIdle && options_.stay_connected) dial();
+}
+
+void Link::fail_all(const base::StagedError& unsent_error) {
+  const auto lost = fsm_.on_lost();
+  out_.clear();
+  context_.metrics.upstream_pending.add(-static_cast<std::int64_t>(lost.size()));
+  for (const LinkFsm::Lost& request : lost) {
+    if (request.is_tombstone) {
+      context_.events.on_discarded(request.id);
+    } else if (request.executed == base::Executed::kNo) {
+      context_.events.on_failed(request.id, unsent_error);
+    } else if (request.executed == base::Executed::kUnknown) {
+      context_.events.on_failed(request.id, base::StagedError::connection_lost(request.executed));
+    } else {
+      context_.events.on_failed(request.id, base::StagedError::reply_cut());
+    }
+  }
+  update_congestion();
+}
+
+void Link::drop_stream() {
+  if (stream_) {
+    if (state_ == State::kUp) context_.metrics.upstream_links.add(-1);
+    stream_->close();
+    // The stream may be calling us: it must outlive this turn.
+    context_.loop.at_turn_end([stream = std::move(stream_)]() mutable { stream.reset(); });
+  }
+  handshake_.reset();
+  handshake_out_.clear();
+  in_ = {};
+  scanner_ = {};
+  scanned_ = 0;
+  write_blocked_ = false;
+}
+
+}  // namespace anteroom::upstream

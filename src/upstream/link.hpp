@@ -1,0 +1,160 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/backoff.hpp"
+#include "base/byte_queue.hpp"
+#include "base/read_buffer.hpp"
+#include "base/staged_error.hpp"
+#include "metrics/worker_metrics.hpp"
+#include "net/byte_stream.hpp"
+#include "net/connector.hpp"
+#include "net/event_loop.hpp"
+#include "net/outage_log.hpp"
+#include "resp/reply_scanner.hpp"
+#include "upstream/handshake.hpp"
+#include "upstream/link_fsm.hpp"
+#include "upstream/server_facts.hpp"
+
+namespace anteroom::upstream {
+
+class Link;
+
+/// What a link tells the one who submits requests to it; on the loop thread, never from inside submit().
+/// Every accepted request ends with exactly one of: on_reply(last), on_failed, or on_expired followed by on_discarded.
+class LinkEvents {
+ public:
+  /// The next bytes of the reply, unchanged, in order; `last` with its end. They are valid during the call only.
+  virtual void on_reply(RequestId id, std::string_view piece, bool last) = 0;
+  /// There is no (whole) reply and never will be.
+  virtual void on_failed(RequestId id, const base::StagedError& error) = 0;
+  /// Took too long. The reply may still come and will then be thrown away.
+  virtual void on_expired(RequestId id, const base::StagedError& error) = 0;
+  /// The outcome of an expired request has come (its reply, or the end of the link).
+  virtual void on_discarded(RequestId id) = 0;
+  /// The link that was congested takes requests again.
+  virtual void on_drained(Link& link) = 0;
+
+ protected:
+  ~LinkEvents() = default;
+};
+
+struct LinkOptions {
+  net::ConnectTarget target;
+  Credentials credentials;
+  int db = 0;
+  base::Milliseconds handshake_timeout{1000};
+  base::Milliseconds response_timeout{3000};  ///< 0 = none
+  base::Milliseconds reconnect_base{50};
+  base::Milliseconds reconnect_cap{2000};
+  std::size_t queue_bytes_max = 64u << 20;
+  std::size_t queue_requests_max = 65536;
+  bool stay_connected = false;  ///< dial again by itself after a loss, not only when a request comes
+};
+
+/// What all links of a worker use. Everything outlives the links.
+struct LinkContext {
+  net::EventLoop& loop;
+  net::Resolver& resolver;
+  net::Mailbox& mailbox;
+  net::OutageLog& outage_log;
+  ServerFacts& server_facts;
+  metrics::WorkerMetrics& metrics;
+  LinkEvents& events;
+};
+
+/// One ordered conversation with the upstream: dials, shakes hands, sends what is submitted with one write per loop
+/// turn, splits the replies and hands each to its request. LinkFsm decides; this class moves the bytes. Loop thread
+/// only.
+///
+///     idle --submit/start--> dialing --> handshaking --> up --loss--> dialing (at once)
+///       ^                        \____________\_________________________/
+///       '----- the pause is over ------ backoff <----- failure
+///
+/// Requests wait while it dials; while it is in backoff they are refused with the last error. A byte that nobody asked
+/// for ends the link: whoever got the next reply might get another one's.
+class Link final : private net::StreamEvents {
+ public:
+  enum class State : std::uint8_t { kIdle, kDialing, kHandshaking, kUp, kBackoff, kClosed };
+
+  Link(LinkContext context, LinkOptions options, std::uint64_t jitter_seed);
+  ~Link();
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  /// Dials if idle.
+  void start();
+  /// Appends one whole command. Null if it was accepted; otherwise nothing was and the events will not speak of it.
+  [[nodiscard]] std::optional<base::StagedError> submit(RequestId id, std::string_view command);
+  /// More is queued than is good: stop producing until on_drained().
+  [[nodiscard]] bool is_congested() const noexcept { return congested_; }
+  /// Fails everything that waits and never dials again.
+  void close();
+
+  [[nodiscard]] State state() const noexcept { return state_; }
+  [[nodiscard]] std::size_t pending() const noexcept { return fsm_.size(); }
+  [[nodiscard]] base::TimePoint last_used() const noexcept { return last_used_; }
+  /// Nothing waits and nothing is scheduled: it may be destroyed now.
+  [[nodiscard]] bool is_quiet() const noexcept { return fsm_.empty() && !flush_scheduled_; }
+
+ private:
+  void on_readable() override;
+  void on_writable() override;
+
+  void dial();
+  void on_dialed(std::expected<std::unique_ptr<net::ByteStream>, net::ConnectError> result);
+  void shake_hands(std::unique_ptr<net::ByteStream> stream);
+  void on_up();
+  void dial_failed(const base::StagedError& error);
+  enum class Loss : std::uint8_t { kPeerClosed, kIoError, kUnexpectedBytes, kSilent, kReplyStalled, kWriteStalled };
+  void lose(Loss reason);
+  void fail_all(const base::StagedError& unsent_error);
+  void drop_stream();
+
+  void take_replies();
+  void take_handshake_reply(std::string_view reply);
+  void take_piece(std::string_view piece, bool last);
+
+  void schedule_flush();
+  void flush();
+  void update_congestion();
+  void on_timer();
+  void check_deadlines();
+  void arm_deadline_timer();
+  [[nodiscard]] base::TimePoint next_deadline() const;
+
+  /// Sessions stop producing above this many queued bytes and go on below a quarter of it.
+  static constexpr std::size_t kCongestedBytes = 1u << 20;
+
+  const LinkContext context_;
+  const LinkOptions options_;
+
+  State state_ = State::kIdle;
+  net::Connector connector_;
+  std::unique_ptr<net::ByteStream> stream_;
+  std::optional<Handshake> handshake_;
+  base::StagedError last_error_;
+  base::Backoff backoff_;
+  net::Timer timer_;  // handshake, expiry, stalls and backoff share it: what it means follows from the state
+
+  LinkFsm fsm_;
+  base::ByteQueue handshake_out_;
+  base::ByteQueue out_;
+  base::ReadBuffer in_;
+  resp::ReplyScanner scanner_;
+  std::size_t scanned_ = 0;  // bytes at the front of in_ that the scanner has seen, all of one unfinished reply
+  base::TimePoint last_write_progress_{};
+  base::TimePoint last_used_{};
+  base::TimePoint up_since_{};
+  bool lost_early_ = false;  // the last loss came right after the link was up
+  bool flush_scheduled_ = false;
+  bool write_blocked_ = false;
+  bool congested_ = false;
+};
+
+}  // namespace anteroom::upstream

@@ -1,0 +1,84 @@
+#include "upstream/link_fsm.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace anteroom::upstream {
+
+void LinkFsm::submit(RequestId id, std::size_t bytes) {
+  submitted_ += bytes;
+  fifo_.push_back({.id = id, .end_offset = submitted_});
+}
+
+void LinkFsm::on_written(std::size_t bytes, base::TimePoint now) {
+  written_ += bytes;
+  ANTEROOM_CHECK(written_ <= submitted_);
+  while (written_count_ < fifo_.size() && is_written(fifo_[written_count_])) {
+    fifo_[written_count_].written = now;
+    ++written_count_;
+  }
+}
+
+std::optional<LinkFsm::Head> LinkFsm::head() const noexcept {
+  // A reply to a request that has not been sent whole is no reply to it.
+  if (written_count_ == 0) return std::nullopt;
+  return Head{fifo_.front().id, fifo_.front().is_tombstone};
+}
+
+void LinkFsm::on_reply_started() noexcept {
+  ANTEROOM_CHECK(written_count_ > 0);
+  reply_started_ = true;
+}
+
+void LinkFsm::pop_head() noexcept {
+  ANTEROOM_CHECK(written_count_ > 0);
+  if (fifo_.front().is_tombstone) --expired_count_;
+  fifo_.pop_front();
+  --written_count_;
+  reply_started_ = false;
+}
+
+base::TimePoint LinkFsm::clock_start(const Request& request) const noexcept {
+  return std::max(request.written, last_received_);
+}
+
+base::TimePoint LinkFsm::next_expiry() const noexcept {
+  if (response_timeout_ == base::Duration::zero() || expired_count_ == written_count_) return base::kNever;
+  return clock_start(fifo_[expired_count_]) + response_timeout_;
+}
+
+std::vector<RequestId> LinkFsm::expire(base::TimePoint now) {
+  std::vector<RequestId> expired;
+  if (response_timeout_ == base::Duration::zero() || reply_started_) return expired;
+  while (expired_count_ < written_count_) {
+    Request& request = fifo_[expired_count_];
+    if (clock_start(request) + response_timeout_ > now) break;
+    request.is_tombstone = true;
+    expired.push_back(request.id);
+    ++expired_count_;
+  }
+  return expired;
+}
+
+bool LinkFsm::is_silent(base::TimePoint now, base::Duration silence) const noexcept {
+  if (written_count_ == 0) return false;
+  return clock_start(fifo_.front()) + silence <= now;
+}
+
+std::vector<LinkFsm::Lost> LinkFsm::on_lost() {
+  std::vector<Lost> lost;
+  lost.reserve(fifo_.size());
+  for (const Request& request : fifo_) {
+    const auto executed = is_written(request) ? base::Executed::kUnknown : base::Executed::kNo;
+    lost.push_back({request.id, request.is_tombstone, executed});
+  }
+  if (reply_started_) lost.front().executed = base::Executed::kYes;
+  fifo_.clear();
+  written_count_ = expired_count_ = 0;
+  submitted_ = written_ = 0;
+  reply_started_ = false;
+  return lost;
+}
+
+}  // namespace anteroom::upstream

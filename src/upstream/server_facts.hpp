@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/mutex.hpp"
+
+namespace anteroom::upstream {
+
+/// What the upstream said of itself in the latest handshake. Thread-safe; one for the process.
+class ServerFacts {
+ public:
+  void set_version(std::string_view version) ANTEROOM_EXCLUDES(mutex_) {
+    const base::MutexLock lock(mutex_);
+    version_ = version;
+  }
+  /// "7.0.15". Before the first handshake, and with servers before 6.0 that do not say, the oldest that HELLO implies.
+  [[nodiscard]] std::string version() const ANTEROOM_EXCLUDES(mutex_) {
+    const base::MutexLock lock(mutex_);
+    return version_;
+  }
+
+ private:
+  mutable base::Mutex mutex_;
+  std::string version_ ANTEROOM_GUARDED_BY(mutex_) = "6.0.0";
+};
+
+}  // namespace anteroom::upstream
