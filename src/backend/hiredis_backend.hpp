@@ -1,0 +1,129 @@
+#pragma once
+
+#include <sys/time.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "backend/cache_backend.hpp"
+#include "base/backoff.hpp"
+#include "metrics/worker_metrics.hpp"
+#include "net/byte_stream.hpp"
+#include "net/connector.hpp"
+#include "net/event_loop.hpp"
+#include "net/outage_log.hpp"
+
+// hiredis's own names.
+struct redisAsyncContext;  // NOLINT(readability-identifier-naming)
+struct redisContext;       // NOLINT(readability-identifier-naming)
+struct redisReply;         // NOLINT(readability-identifier-naming)
+
+namespace anteroom::backend {
+
+/// Fetches keys over one connection of its own, kept up while the worker lives. hiredis speaks the protocol; the bytes
+/// go over a net::ByteStream, so that every transport that a link can use will do. Loop thread only.
+///
+/// One connection serves all dbs: a SELECT goes before a GET whose db differs from that of the one before. Should a
+/// SELECT fail, everything up to the next one that works is answered with its error, because it ran in the wrong db.
+///
+/// Bytes that no fetch can have asked for end the connection before hiredis sees them: it would hand them to the next
+/// fetch, or abort.
+class HiredisBackend final : public CacheBackend, private net::StreamEvents {
+ public:
+  struct Options {
+    net::ConnectTarget target;
+    std::string user;      ///< empty: the default user
+    std::string password;  ///< empty: no AUTH
+    base::Milliseconds handshake_timeout{1000};
+    base::Milliseconds response_timeout{3000};  ///< of silence, twice, until the connection counts as hung; 0 = never
+    base::Milliseconds reconnect_base{50};
+    base::Milliseconds reconnect_cap{2000};
+    std::size_t queue_max = 65536;  ///< fetches waiting and under way
+  };
+  /// All of it outlives the backend.
+  struct Context {
+    net::EventLoop& loop;
+    net::Resolver& resolver;
+    net::Mailbox& mailbox;
+    net::OutageLog& outage_log;
+    metrics::WorkerMetrics& metrics;
+    FetchEvents& events;
+  };
+
+  HiredisBackend(Context context, Options options, std::uint64_t jitter_seed);
+  ~HiredisBackend() override;
+
+  /// Dials for the first time.
+  void start();
+  void fetch(FetchId id, int db, std::string_view key) override;
+  void close() override;
+
+ private:
+  enum class State : std::uint8_t { kIdle, kDialing, kHandshaking, kUp, kBackoff, kClosed };
+  struct Fetch {
+    FetchId id{};
+    int db = 0;
+    std::string key;            // until it is sent
+    std::uint64_t get_end = 0;  // of its GET in the outgoing bytes: before they have left, no reply can be its own
+    bool is_value_given = false;
+    bool is_failed = false;  // its events are over, its replies are still due
+  };
+
+  void on_readable() override;
+  void on_writable() override;
+
+  void dial();
+  void on_dialed(net::Connector::Result result);
+  void attach(std::unique_ptr<net::ByteStream> stream);
+  void shake_hands();
+  void on_handshake_reply(const redisReply* reply);
+  void on_up();
+  void dial_failed(const base::StagedError& error);
+  void on_disconnected();
+  void fail_waiting(const base::StagedError& error);
+  void on_timer();
+  void arm_silence_timer();
+
+  void send(Fetch fetch);
+  void fail_later(FetchId id, base::StagedError error);
+  void on_select_reply(const redisReply& reply);
+  void on_get_reply(const redisReply& reply);
+  void on_pttl_reply(const redisReply& reply);
+
+  // hiredis calls these; each finds its object and does one thing.
+  friend struct Hooks;
+  [[nodiscard]] ssize_t read_into(redisContext& context, char* buffer, std::size_t size);
+  [[nodiscard]] ssize_t write_from(redisContext& context);
+  [[nodiscard]] bool reply_is_due() const noexcept;
+  void end_if_bytes_are_left();
+  void drop_stream();
+
+  const Context context_;
+  const Options options_;
+  State state_ = State::kIdle;
+  net::Connector connector_;
+  net::Timer timer_;  // handshake, silence and backoff share it: what it means follows from the state
+  base::Backoff backoff_;
+  base::StagedError last_error_;
+
+  std::unique_ptr<net::ByteStream> stream_;
+  redisAsyncContext* redis_ = nullptr;  // owned by hiredis while connected; it frees itself when the connection ends
+  int handshake_replies_due_ = 0;
+  int selected_db_ = 0;              // as of the last command sent
+  std::string select_error_;         // not empty: the replies that come now are from the wrong db
+  std::deque<Fetch> waiting_;        // not sent yet
+  std::uint64_t written_bytes_ = 0;  // to this connection
+  std::deque<Fetch> in_flight_;      // in the order of their replies
+  base::TimePoint last_received_{};
+  base::TimePoint up_since_{};
+  bool lost_early_ = false;  // the last loss came right after the connection was up
+  bool is_counted_ = false;  // in the gauge of links
+};
+
+}  // namespace anteroom::backend
