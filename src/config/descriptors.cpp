@@ -1,0 +1,417 @@
+#include <array>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include "base/ascii.hpp"
+#include "config/descriptor.hpp"
+#include "config/error.hpp"
+
+namespace anteroom::config {
+namespace {
+
+using Problem = std::optional<std::string>;
+
+// From a member of Options to a Value and back.
+
+template <typename Enum>
+constexpr std::array<std::string_view, 0> kChoices{};
+template <>
+constexpr std::array<std::string_view, 2> kChoices<Consistency>{"ttl", "tracking"};
+template <>
+constexpr std::array<std::string_view, 1> kChoices<Eviction>{"lru"};
+template <>
+constexpr std::array<std::string_view, 5> kChoices<log::Level>{"trace", "debug", "info", "warn", "error"};
+template <>
+constexpr std::array<std::string_view, 2> kChoices<log::Format>{"logfmt", "json"};
+
+template <typename T>
+concept Duration = requires { typename T::period; };
+
+template <typename T>
+constexpr Kind kind_of() {
+  if constexpr (std::is_same_v<T, bool>) return Kind::kBool;
+  if constexpr (std::is_enum_v<T>) return Kind::kChoice;
+  if constexpr (std::is_same_v<T, std::string>) return Kind::kText;
+  if constexpr (std::is_same_v<T, std::vector<std::string>>) return Kind::kList;
+  return Kind::kInteger;
+}
+
+template <typename T>
+Value to_value(const T& member) {
+  if constexpr (std::is_enum_v<T>) {
+    return std::string(kChoices<T>[static_cast<std::size_t>(member)]);
+  } else if constexpr (Duration<T>) {
+    return std::int64_t{member.count()};
+  } else if constexpr (kind_of<T>() == Kind::kInteger) {
+    return static_cast<std::int64_t>(member);
+  } else {
+    return member;
+  }
+}
+
+/// `value` is of the member's kind and in its range.
+template <typename T>
+void assign(T& member, const Value& value) {
+  if constexpr (std::is_enum_v<T>) {
+    const auto& names = kChoices<T>;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (names[i] == std::get<std::string>(value)) member = static_cast<T>(i);
+    }
+  } else if constexpr (Duration<T>) {
+    member = T{std::get<std::int64_t>(value)};
+  } else if constexpr (kind_of<T>() == Kind::kInteger) {
+    member = static_cast<T>(std::get<std::int64_t>(value));
+  } else {
+    member = std::get<T>(value);
+  }
+}
+
+template <auto First, auto... Rest>
+auto& member_of(auto& object) {
+  if constexpr (sizeof...(Rest) == 0) {
+    return object.*First;
+  } else {
+    return member_of<Rest...>(object.*First);
+  }
+}
+
+/// Completes a descriptor with what follows from the member that `Path` leads to.
+template <auto... Path>
+Descriptor option(Descriptor descriptor) {
+  using Member = std::remove_cvref_t<decltype(member_of<Path...>(std::declval<Options&>()))>;
+  descriptor.kind = kind_of<Member>();
+  if constexpr (std::is_enum_v<Member>) descriptor.choices = kChoices<Member>;
+  descriptor.read = [](const Options& options) { return to_value(member_of<Path...>(options)); };
+  descriptor.store = [](Options& options, const Value& value) { assign(member_of<Path...>(options), value); };
+  return descriptor;
+}
+
+// Judges.
+
+Problem judge_bind(Value& value) {
+  const auto& addresses = std::get<std::vector<std::string>>(value);
+  if (addresses.empty()) return "is empty (\"*\" is every address; port 0 switches TCP off)";
+  return std::nullopt;
+}
+
+Problem judge_unix_path(Value& value) {
+  if (std::get<std::string>(value).size() > kUnixPathMax)
+    return "is longer than the 107 bytes that a UNIX socket allows";
+  return std::nullopt;
+}
+
+Problem judge_url(Value& value) {
+  const auto parsed = parse_upstream_url(std::get<std::string>(value));
+  return parsed ? Problem{} : Problem{parsed.error()};
+}
+
+Problem judge_hostname(Value& value) {
+  const auto parsed = parse_host_and_port(std::get<std::string>(value));
+  return parsed ? Problem{} : Problem{parsed.error()};
+}
+
+Problem judge_consistency(Value& value) {
+  if (std::get<std::string>(value) == "tracking") return "tracking is not available in this version; use ttl";
+  return std::nullopt;
+}
+
+/// "CONFIG|SET" and "config  set" become "config set".
+Problem judge_commands(Value& value) {
+  for (std::string& command : std::get<std::vector<std::string>>(value)) {
+    std::vector<std::string> words(1);
+    for (const char c : command) {
+      if (c != '|' && !base::is_space(c)) {
+        words.back() += base::to_lower(c);
+      } else if (!words.back().empty()) {
+        words.emplace_back();
+      }
+    }
+    if (words.back().empty()) words.pop_back();
+    if (words.empty() || words.size() > 2)
+      return in_quotes(command) + " is no command, nor a command with its subcommand";
+    command = words.size() == 1 ? words[0] : words[0] + ' ' + words[1];
+  }
+  return std::nullopt;
+}
+
+// The table.
+
+constexpr std::int64_t kKilobyte = 1024;
+constexpr std::int64_t kTerabyte = kKilobyte * kKilobyte * kKilobyte * kKilobyte;
+constexpr std::int64_t kHourMs = 3'600'000;
+constexpr std::int64_t kYearS = 31'536'000;
+constexpr std::int64_t kYearMs = kYearS * 1000;
+constexpr std::int64_t kIntMax = std::numeric_limits<std::int32_t>::max();
+
+std::vector<Descriptor> listen_options() {
+  using G = ListenOptions;
+  constexpr auto kGroup = &Options::listen;
+  return {
+      option<kGroup, &G::bind>({.path = "listen.bind",
+                                .flag = "bind",
+                                .doc = "Addresses to listen on; `*` is every address of the machine",
+                                .judge = judge_bind}),
+      option<kGroup, &G::port>({.path = "listen.port",
+                                .flag = "port",
+                                .old_name = "port",
+                                .max = 65'535,
+                                .doc = "TCP port; 0 switches TCP off"}),
+      option<kGroup, &G::unixsocket>({.path = "listen.unixsocket",
+                                      .flag = "unixsocket",
+                                      .doc = "Path of a UNIX socket to listen on; empty is none",
+                                      .judge = judge_unix_path}),
+      option<kGroup, &G::unixsocketperm>({.path = "listen.unixsocketperm",
+                                          .flag = "unixsocketperm",
+                                          .unit = Unit::kOctal,
+                                          .max = 0777,
+                                          .doc = "Mode of the UNIX socket"}),
+      option<kGroup, &G::backlog>({.path = "listen.backlog",
+                                   .flag = "backlog",
+                                   .min = 1,
+                                   .max = 65'535,
+                                   .doc = "Connections that may wait to be accepted, on each listener"}),
+      option<kGroup, &G::tcp_keepalive>(
+          {.path = "listen.tcp_keepalive_s",
+           .flag = "tcp-keepalive",
+           .unit = Unit::kSeconds,
+           .max = 32'767,
+           .doc = "Idle time after which the kernel asks whether a client is still there; 0 is never"}),
+      option<kGroup, &G::maxclients>({.path = "listen.maxclients",
+                                      .flag = "maxclients",
+                                      .min = 1,
+                                      .max = 10'000'000,
+                                      .doc = "Clients at a time; more are told so and closed"}),
+      option<kGroup, &G::idle_timeout>({.path = "listen.idle_timeout_s",
+                                        .flag = "timeout",
+                                        .unit = Unit::kSeconds,
+                                        .max = kYearS,
+                                        .doc = "Time without a request after which a client is closed; 0 is never"}),
+  };
+}
+
+std::vector<Descriptor> upstream_options() {
+  using G = UpstreamOptions;
+  using Given = UpstreamOptions::Given;
+  constexpr auto kGroup = &Options::upstream;
+  const auto timeout = [](std::string_view path, std::string_view flag, std::string_view doc) {
+    return Descriptor{.path = path, .flag = flag, .unit = Unit::kMilliseconds, .min = 1, .max = kHourMs, .doc = doc};
+  };
+  return {
+      option<kGroup, &G::given, &Given::url>({.path = "upstream.url",
+                                              .flag = "upstream",
+                                              .doc = "Where Redis is: `redis://[[user:]password@]host[:port][/db]` or "
+                                                     "`unix:///path[?db=N&user=...&password=...]`",
+                                              .judge = judge_url}),
+      option<kGroup, &G::given, &Given::user>(
+          {.path = "upstream.user", .flag = "upstream-user", .doc = "User for Redis; empty is its default user"}),
+      option<kGroup, &G::given, &Given::password>(
+          {.path = "upstream.password",
+           .flag = "upstream-password",
+           .old_name = "redis_password",
+           .is_secret = true,
+           .doc = "Password for Redis; better kept in a file or the environment than in a flag"}),
+      option<kGroup, &G::given, &Given::password_file>(
+          {.path = "upstream.password_file",
+           .flag = "upstream-password-file",
+           .doc = "File with the password for Redis; one newline at its end is left out"}),
+      option<kGroup, &G::given, &Given::redis_hostname>(
+          {.path = "redis_hostname",
+           .flag = "redis-hostname",
+           .old_name = "redis_hostname",
+           .doc = "Where Redis is, as `host[:port]`; the original tool's way to say `upstream.url`",
+           .judge = judge_hostname}),
+      option<kGroup, &G::given, &Given::redis_database>(
+          {.path = "redis_database",
+           .flag = "redis-database",
+           .old_name = "redis_database",
+           .max = kIntMax,
+           .doc = "Number of the Redis database; the original tool's way to say it in `upstream.url`"}),
+      option<kGroup, &G::connect_timeout>(
+          timeout("upstream.connect_timeout_ms", "connect-timeout",
+                  "Time for a connection to Redis to come about; a UNIX socket gets at most 250 ms")),
+      option<kGroup, &G::handshake_timeout>(timeout("upstream.handshake_timeout_ms", "handshake-timeout",
+                                                    "Time for a new connection's greeting and log-in")),
+      option<kGroup, &G::response_timeout>(
+          timeout("upstream.response_timeout_ms", "response-timeout",
+                  "Time for a reply to begin once it is the next one due, and between its pieces")),
+      option<kGroup, &G::reconnect_base>(timeout("upstream.reconnect_base_ms", "reconnect-base",
+                                                 "First pause before another try to connect; it doubles each time")),
+      option<kGroup, &G::reconnect_cap>(timeout("upstream.reconnect_cap_ms", "reconnect-cap", "Longest such pause")),
+      option<kGroup, &G::dns_timeout>(
+          timeout("upstream.dns_timeout_ms", "dns-timeout", "Time to look up the host's name")),
+      option<kGroup, &G::queue_bytes_max>(
+          {.path = "upstream.queue_bytes_max",
+           .flag = "upstream-queue-bytes",
+           .unit = Unit::kBytes,
+           .min = kKilobyte,
+           .max = kTerabyte,
+           .doc = "Bytes that may wait on one link to Redis; then its clients are not read"}),
+      option<kGroup, &G::queue_requests_max>(
+          {.path = "upstream.queue_requests_max",
+           .flag = "upstream-queue-requests",
+           .min = 1,
+           .max = 100'000'000,
+           .doc = "Requests that may wait on one link to Redis; then its clients are not read"}),
+  };
+}
+
+std::vector<Descriptor> cache_limits() {
+  using G = CacheOptions;
+  constexpr auto kGroup = &Options::cache;
+  return {
+      option<kGroup, &G::negative_ttl>(
+          {.path = "cache.negative_ttl_ms",
+           .flag = "negative-ttl",
+           .unit = Unit::kMilliseconds,
+           .max = kYearMs,
+           .doc = "Longest time for which a missing key is remembered as missing; 0 is not at all"}),
+      option<kGroup, &G::min_ttl>({.path = "cache.min_ttl_ms",
+                                   .flag = "min-ttl",
+                                   .unit = Unit::kMilliseconds,
+                                   .max = kYearMs,
+                                   .doc = "A key that Redis expires sooner than this is not cached"}),
+      option<kGroup, &G::max_entry_bytes>({.path = "cache.max_entry_bytes",
+                                           .flag = "max-entry-bytes",
+                                           .unit = Unit::kBytes,
+                                           .min = 1,
+                                           .max = kKilobyte * kKilobyte * kKilobyte,
+                                           .doc = "A larger reply is passed on but not cached"}),
+      option<kGroup, &G::coalesce_max_waiters>({.path = "cache.coalesce_max_waiters",
+                                                .flag = "coalesce-max-waiters",
+                                                .min = 1,
+                                                .max = 10'000'000,
+                                                .doc = "Requests that may wait for one and the same fill"}),
+      option<kGroup, &G::fill_timeout>({.path = "cache.fill_timeout_ms",
+                                        .flag = "fill-timeout",
+                                        .unit = Unit::kMilliseconds,
+                                        .min = 1,
+                                        .max = kHourMs,
+                                        .doc = "Time for a missing key to come from Redis"}),
+  };
+}
+
+std::vector<Descriptor> cache_options() {
+  using G = CacheOptions;
+  constexpr auto kGroup = &Options::cache;
+  return {
+      option<kGroup, &G::enabled>({.path = "cache.enabled",
+                                   .flag = "cache",
+                                   .doc = "Whether GET is answered from the cache; false forwards everything"}),
+      // The index is reserved for the whole capacity at the start.
+      option<kGroup, &G::capacity>({.path = "cache.capacity",
+                                    .flag = "capacity",
+                                    .old_name = "capacity",
+                                    .min = 1,
+                                    .max = 1'000'000'000,
+                                    .doc = "Most keys in the cache"}),
+      option<kGroup, &G::capacity_bytes>({.path = "cache.capacity_bytes",
+                                          .flag = "capacity-bytes",
+                                          .unit = Unit::kBytes,
+                                          .max = 16 * kTerabyte,
+                                          .doc = "Most memory of the cache's entries; 0 is no such limit"}),
+      option<kGroup, &G::ttl>({.path = "cache.ttl_ms",
+                               .flag = "cache-ttl",
+                               .old_name = "cache_ttl",
+                               .unit = Unit::kMilliseconds,
+                               .min = 1,
+                               .max = kYearMs,
+                               .doc = "Longest time for which a value is served from the cache"}),
+      option<kGroup, &G::period>({.path = "cache.period_ms",
+                                  .flag = "cache-period",
+                                  .old_name = "cache_period",
+                                  .unit = Unit::kMilliseconds,
+                                  .min = 1,
+                                  .max = kHourMs,
+                                  .doc = "How often the memory of expired entries is reclaimed"}),
+      option<kGroup, &G::consistency>(
+          {.path = "cache.consistency",
+           .flag = "consistency",
+           .doc = "`ttl`: a value may be stale until its TTL; `tracking`: Redis says when a value changes "
+                  "(not in this version)",
+           .judge = judge_consistency}),
+      option<kGroup, &G::eviction>({.path = "cache.eviction",
+                                    .flag = "eviction",
+                                    .doc = "Which entry goes when the cache is full: the least recently used"}),
+  };
+}
+
+std::vector<Descriptor> limit_options() {
+  using G = LimitOptions;
+  constexpr auto kGroup = &Options::limits;
+  const auto bytes = [](std::string_view path, std::string_view flag, std::string_view doc) {
+    return Descriptor{.path = path, .flag = flag, .unit = Unit::kBytes, .min = kKilobyte, .max = kTerabyte, .doc = doc};
+  };
+  const auto count = [](std::string_view path, std::string_view flag, std::int64_t max, std::string_view doc) {
+    return Descriptor{.path = path, .flag = flag, .min = 1, .max = max, .doc = doc};
+  };
+  return {
+      option<kGroup, &G::query_buffer_bytes>(bytes("limits.query_buffer_bytes", "query-buffer-bytes",
+                                                   "Largest request; a client that sends more is closed")),
+      option<kGroup, &G::output_buffer_bytes>(
+          bytes("limits.output_buffer_bytes", "output-buffer-bytes",
+                "Replies that may wait for a client; beyond it the client is closed")),
+      option<kGroup, &G::output_pause_bytes>(
+          bytes("limits.output_pause_bytes", "output-pause-bytes",
+                "Replies that may wait for a client; beyond it the client is not read")),
+      option<kGroup, &G::pipeline_depth>(count("limits.pipeline_depth", "pipeline-depth", 10'000'000,
+                                               "Replies owed to a client; beyond it the client is not read")),
+      option<kGroup, &G::requests_per_turn>(
+          count("limits.requests_per_turn", "requests-per-turn", 1'000'000,
+                "Requests of one client that are taken before it is the others' turn")),
+      option<kGroup, &G::inline_bytes>(bytes("limits.inline_bytes", "inline-bytes", "Longest inline request")),
+      option<kGroup, &G::args>(count("limits.args", "args-max", kIntMax, "Most arguments of one request")),
+      option<kGroup, &G::bulk_bytes>(bytes("limits.bulk_bytes", "bulk-bytes", "Largest argument of a request")),
+  };
+}
+
+std::vector<Descriptor> other_options() {
+  constexpr auto kLog = &Options::log;
+  return {
+      option<&Options::commands, &CommandOptions::deny>(
+          {.path = "commands.deny",
+           .flag = "deny",
+           .doc = "Commands that are refused; a subcommand is named with its command",
+           .judge = judge_commands}),
+      option<kLog, &LogOptions::level>(
+          {.path = "log.level", .flag = "log-level", .doc = "Least important lines that are logged"}),
+      option<kLog, &LogOptions::format>({.path = "log.format", .flag = "log-format", .doc = "How a log line looks"}),
+      option<kLog, &LogOptions::file>(
+          {.path = "log.file",
+           .flag = "log-file",
+           .doc = "File that the log is appended to; empty is standard error. SIGHUP reopens it"}),
+      option<kLog, &LogOptions::every_n>(
+          {.path = "log.every_n",
+           .flag = "log-every-n",
+           .max = 1'000'000'000,
+           .doc = "Of so many requests one is logged, without its arguments; 0 is none"}),
+      option<&Options::workers>({.path = "workers",
+                                 .flag = "workers",
+                                 .max = 1'024,
+                                 .doc = "Threads that serve clients; 0 is one for each core"}),
+      option<&Options::shutdown_timeout>({.path = "shutdown_timeout_ms",
+                                          .flag = "shutdown-timeout",
+                                          .unit = Unit::kMilliseconds,
+                                          .max = kHourMs,
+                                          .doc = "Time for replies that are owed to go out after SIGTERM"}),
+  };
+}
+
+std::vector<Descriptor> all_options() {
+  std::vector<Descriptor> all;
+  for (const auto group :
+       {listen_options, upstream_options, cache_options, cache_limits, limit_options, other_options}) {
+    const std::vector<Descriptor> part = group();
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+std::span<const Descriptor> descriptors() {
+  static const std::vector<Descriptor> all = all_options();
+  return all;
+}
+
+}  // namespace anteroom::config

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.hpp"
+#include "config/url.hpp"
+
+/// The configuration of the front-end as plain values. Member initialisers are the defaults; names, ranges and the
+/// words of the reference are in descriptors.cpp, one descriptor for each member. `anteroom options` prints them all.
+/// Filled once by load() and read-only afterwards, so every thread may read it.
+namespace anteroom::config {
+
+using Milliseconds = std::chrono::milliseconds;
+using Seconds = std::chrono::seconds;
+
+enum class Consistency : std::uint8_t { kTtl, kTracking };
+enum class Eviction : std::uint8_t { kLru };
+
+struct ListenOptions {
+  std::vector<std::string> bind{"127.0.0.1"};  ///< addresses; "*" is every address of the machine
+  std::uint16_t port = 8001;                   ///< 0: no TCP listener
+  std::string unixsocket;                      ///< path; empty: no UNIX listener
+  std::uint32_t unixsocketperm = 0700;         ///< mode bits
+  int backlog = 511;
+  Seconds tcp_keepalive{300};  ///< 0: off
+  std::uint32_t maxclients = 10'000;
+  Seconds idle_timeout{0};  ///< 0: never
+};
+
+struct UpstreamOptions {
+  Upstream target;  ///< where to go and as whom, from all options that have a say in it
+  Milliseconds connect_timeout{1'000};
+  Milliseconds handshake_timeout{1'000};
+  Milliseconds response_timeout{3'000};
+  Milliseconds reconnect_base{50};
+  Milliseconds reconnect_cap{2'000};
+  std::uint64_t queue_bytes_max = 64ULL * 1024 * 1024;  ///< per link
+  std::uint32_t queue_requests_max = 65'536;            ///< per link
+  Milliseconds dns_timeout{1'000};
+
+  /// What `target` is made of. load() leaves no password here.
+  struct Given {
+    std::string url = "redis://localhost:6379";
+    std::string user;
+    std::string password;
+    std::string password_file;
+    std::string redis_hostname;
+    std::int32_t redis_database = 0;
+  } given;
+};
+
+struct CacheOptions {
+  bool enabled = true;
+  std::uint64_t capacity = 1'024;    ///< entries
+  std::uint64_t capacity_bytes = 0;  ///< 0: no limit in bytes
+  Milliseconds ttl{300'000};
+  Milliseconds period{100};  ///< between two reclamations of expired entries
+  Consistency consistency = Consistency::kTtl;
+  Eviction eviction = Eviction::kLru;
+  Milliseconds negative_ttl{0};  ///< 0: a missing key is not cached
+  Milliseconds min_ttl{5};       ///< a key that expires sooner is not cached
+  std::uint64_t max_entry_bytes = 1024 * 1024;
+  std::uint32_t coalesce_max_waiters = 65'536;
+  Milliseconds fill_timeout{3'000};
+};
+
+struct LimitOptions {
+  std::uint64_t query_buffer_bytes = 1024ULL * 1024 * 1024;   ///< per client
+  std::uint64_t output_buffer_bytes = 1024ULL * 1024 * 1024;  ///< per client; beyond it the client is closed
+  std::uint64_t output_pause_bytes = 1024 * 1024;             ///< per client; beyond it the client is not read
+  std::uint32_t pipeline_depth = 10'000;                      ///< replies owed to a client; beyond it it is not read
+  std::uint32_t requests_per_turn = 256;
+  std::uint64_t inline_bytes = 64 * 1024;
+  std::int64_t args = 2'147'483'647;
+  std::int64_t bulk_bytes = 512LL * 1024 * 1024;
+};
+
+struct CommandOptions {
+  /// Lower case; a container and its subcommand with one space between.
+  std::vector<std::string> deny{"shutdown",      "debug",          "replicaof", "slaveof",     "sync",
+                                "psync",         "replconf",       "failover",  "module load", "module loadex",
+                                "module unload", "restore-asking", "pfdebug",   "pfselftest"};
+};
+
+struct LogOptions {
+  log::Level level = log::Level::kInfo;
+  log::Format format = log::Format::kLogfmt;
+  std::string file;           ///< empty: standard error
+  std::uint32_t every_n = 0;  ///< one access log line for every so many commands; 0: none
+};
+
+struct Options {
+  ListenOptions listen;
+  UpstreamOptions upstream;
+  CacheOptions cache;
+  LimitOptions limits;
+  CommandOptions commands;
+  LogOptions log;
+  std::uint32_t workers = 0;  ///< 0: one for each core
+  Milliseconds shutdown_timeout{5'000};
+
+  std::string config_file;  ///< the configuration file that was read; empty: none
+  /// JSON path to where the value comes from, as "flag --port", "environment PORT", "anteroom.json: listen.port". Paths
+  /// that are not here have their default.
+  std::map<std::string, std::string, std::less<>> sources;
+};
+
+/// "listen.port (from flag --port)", for a message about a value that turns out not to work: a port in use, a file that
+/// cannot be opened.
+[[nodiscard]] std::string name_and_source(const Options& options, std::string_view path);
+
+}  // namespace anteroom::config

@@ -1,0 +1,164 @@
+#include "config/resolve.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/check.hpp"
+
+namespace anteroom::config {
+namespace {
+
+constexpr std::string_view kUrl = "upstream.url";
+constexpr std::string_view kUser = "upstream.user";
+constexpr std::string_view kPassword = "upstream.password";
+constexpr std::string_view kPasswordFile = "upstream.password_file";
+constexpr std::string_view kHostname = "redis_hostname";
+constexpr std::string_view kDatabase = "redis_database";
+
+/// A password is short; what is larger is another file, given by mistake.
+constexpr std::size_t kPasswordFileBytesMax = 4096;
+
+class Resolver {
+ public:
+  Resolver(Options& options, Origins& origins, const FileReader& read, Errors& errors)
+      : options_(options), origins_(origins), read_(read), errors_(errors), target_(options.upstream.target) {}
+
+  void resolve() {
+    check_pairs();
+    if (has_error({kUrl, kUser, kPassword, kPasswordFile, kHostname, kDatabase})) return;
+    resolve_place();
+    resolve_user();
+    resolve_password();
+    forget_secrets();
+  }
+
+ private:
+  [[nodiscard]] Origin origin(std::string_view path) const {
+    const auto found = origins_.find(path);
+    return found == origins_.end() ? Origin{} : found->second;
+  }
+  [[nodiscard]] Level level(std::string_view path) const { return origin(path).level; }
+  [[nodiscard]] bool is_given(std::string_view path) const { return level(path) != Level::kDefault; }
+
+  [[nodiscard]] bool has_error(std::initializer_list<std::string_view> paths) const {
+    return std::ranges::any_of(
+        errors_, [paths](const Error& error) { return std::ranges::find(paths, error.option) != paths.end(); });
+  }
+
+  void refuse(std::string_view path, std::string problem) {
+    const Origin from = origin(path);
+    errors_.push_back({.option = std::string(path),
+                       .problem = std::move(problem),
+                       .source = from.level == Level::kDefault ? std::string{} : from.source});
+  }
+
+  /// Two ways to say the same at the same level: neither is the stronger one.
+  bool refuse_both(std::string_view path, std::string_view other, std::string_view part = "") {
+    if (!is_given(path) || level(path) != level(other)) return false;
+    refuse(path, std::string(part) + std::string(other) + " is given as well, by " + origin(other).source);
+    return true;
+  }
+
+  void check_pairs() {
+    const ListenOptions& listen = options_.listen;
+    const UpstreamOptions& upstream = options_.upstream;
+    const LimitOptions& limits = options_.limits;
+    if (!has_error({"listen.port", "listen.unixsocket"}) && listen.port == 0 && listen.unixsocket.empty()) {
+      refuse("listen.port", "is 0 and there is no listen.unixsocket, so nobody could connect");
+    }
+    if (!has_error({"upstream.reconnect_base_ms", "upstream.reconnect_cap_ms"}) &&
+        upstream.reconnect_base > upstream.reconnect_cap) {
+      refuse("upstream.reconnect_base_ms", "is more than upstream.reconnect_cap_ms");
+    }
+    if (!has_error({"limits.output_pause_bytes", "limits.output_buffer_bytes"}) &&
+        limits.output_pause_bytes > limits.output_buffer_bytes) {
+      refuse("limits.output_pause_bytes", "is more than limits.output_buffer_bytes");
+    }
+  }
+
+  /// Host, port, path and database: from the URL, or from the original tool's two options.
+  void resolve_place() {
+    const auto& given = options_.upstream.given;
+    refuse_both(kUrl, kHostname);
+    is_url_used_ = level(kUrl) >= level(kHostname);
+    auto parsed = is_url_used_ ? parse_upstream_url(given.url) : parse_host_and_port(given.redis_hostname);
+    ANTEROOM_CHECK(parsed.has_value());
+    target_ = std::move(*parsed);
+    if (!is_url_used_) {
+      origins_[std::string(kUrl)] = origin(kHostname);
+      if (is_given(kDatabase)) target_.db = given.redis_database;
+    } else if (!refuse_both(kUrl, kDatabase) && level(kDatabase) > level(kUrl)) {
+      target_.db = given.redis_database;
+    }
+  }
+
+  void resolve_user() {
+    const std::string& user = options_.upstream.given.user;
+    const bool is_in_url = !target_.user.empty();
+    if (is_in_url && !user.empty() && refuse_both(kUrl, kUser, "has a user, and ")) return;
+    if (is_in_url && level(kUrl) >= level(kUser)) {
+      origins_[std::string(kUser)] = origin(kUrl);
+    } else if (is_given(kUser)) {
+      target_.user = user;
+    }
+  }
+
+  /// A password that is given as empty beats weaker ones; an empty name of a file is no file.
+  void resolve_password() {
+    const auto& given = options_.upstream.given;
+    const bool is_in_url = !target_.password.empty();
+    const Level file_level = given.password_file.empty() ? Level::kDefault : level(kPasswordFile);
+    const bool has_file = file_level != Level::kDefault;
+    if (is_in_url && !given.password.empty() && refuse_both(kUrl, kPassword, "has a password, and ")) return;
+    if (is_in_url && has_file && refuse_both(kUrl, kPasswordFile, "has a password, and ")) return;
+    if (has_file && !given.password.empty() && refuse_both(kPassword, kPasswordFile)) return;
+
+    if (is_in_url && level(kUrl) >= std::max(level(kPassword), file_level)) {
+      origins_[std::string(kPassword)] = origin(kUrl);
+    } else if (has_file && file_level >= level(kPassword)) {
+      read_password_file();
+    } else if (is_given(kPassword)) {
+      target_.password = given.password;
+    }
+  }
+
+  void read_password_file() {
+    const std::string& path = options_.upstream.given.password_file;
+    auto content = read_(path, kPasswordFileBytesMax);
+    if (!content) return refuse(kPasswordFile, path + ": " + content.error());
+    if (content->ends_with('\n')) content->pop_back();
+    if (content->ends_with('\r')) content->pop_back();
+    if (content->empty()) return refuse(kPasswordFile, path + ": is empty");
+    if (content->find('\0') != std::string_view::npos) return refuse(kPasswordFile, path + ": has a NUL byte");
+    target_.password = std::move(*content);
+    origins_[std::string(kPassword)] = origin(kPasswordFile);
+  }
+
+  /// What remains is what `check` shows: the effective values.
+  void forget_secrets() {
+    Upstream place = target_;
+    place.user.clear();
+    place.password.clear();
+    options_.upstream.given.url = display_url(place);
+    options_.upstream.given.user = target_.user;
+    options_.upstream.given.password = target_.password.empty() ? "" : "***";
+  }
+
+  Options& options_;
+  Origins& origins_;
+  const FileReader& read_;
+  Errors& errors_;
+  Upstream& target_;
+  bool is_url_used_ = true;
+};
+
+}  // namespace
+
+void resolve(Options& options, Origins& origins, const FileReader& read, Errors& errors) {
+  Resolver(options, origins, read, errors).resolve();
+}
+
+}  // namespace anteroom::config
