@@ -1,0 +1,172 @@
+#include "proxy/forwarder.hpp"
+
+#include <utility>
+
+#include "base/check.hpp"
+#include "command/key_extraction.hpp"
+#include "command/table.hpp"
+#include "metrics/worker_metrics.hpp"
+#include "proxy/session.hpp"
+#include "resp/writer.hpp"
+
+namespace anteroom::proxy {
+
+void Forwarder::forward(Session& session, const Request& request) {
+  if (!session.may_forward(request)) return;
+  Record record;
+  set_effect(record, request);
+  send(session, request, session.db(), std::move(record));
+}
+
+void Forwarder::forward_unknown(Session& session, const Request& request) {
+  if (!session.may_forward(request)) return;
+  Record record;
+  if (cache_ != nullptr) record.effect = Effect::kUnlessUnknown;
+  send(session, request, session.db(), std::move(record));
+}
+
+ReplyQueue::Slot Forwarder::forward_with(Session& session, const Request& request, int db, Completion completion) {
+  Record record;
+  set_effect(record, request);
+  record.completion = std::move(completion);
+  return send(session, request, db, std::move(record));
+}
+
+void Forwarder::set_effect(Record& record, const Request& request) {
+  if (cache_ == nullptr) return;
+  switch (command::cache_effect(*request.lookup.facts, request.args)) {
+    case command::CacheEffect::kNone:
+      return;
+    case command::CacheEffect::kMayWriteAnything:
+      record.effect = Effect::kGuard;
+      record.guard = cache_->guard_all();
+      return;
+    case command::CacheEffect::kWritesKeys:
+      break;
+  }
+  record.effect = Effect::kGuard;
+  command::KeyList positions;
+  if (command::extract_written_keys(*request.lookup.facts, request.args, positions) == command::Extraction::kUnknown) {
+    record.guard = cache_->guard_all();
+    return;
+  }
+  std::vector<cache::Key> keys;
+  keys.reserve(positions.size());
+  for (const std::uint32_t position : positions) {
+    keys.push_back(cache_->key(cache::Space{}, request.args[position]));  // a drop reaches every space
+  }
+  record.guard = cache_->guard(keys);
+}
+
+ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, int db, Record record) {
+  const ReplyQueue::Slot slot = session.expect_forwarded(request);
+  record.session = session.id();
+  record.slot = slot;
+  std::string_view bytes = request.raw;
+  if (bytes.empty()) {
+    encoded_.clear();
+    resp::append_command(encoded_, request.args);
+    bytes = encoded_;
+  }
+  upstream::Link* const link = pool_->shared(db);
+  const upstream::RequestId id = add(std::move(record));
+  const auto refused = link != nullptr ? link->submit(id, bytes) : base::StagedError::overloaded();
+  if (refused) {
+    settle(at(id), {});
+    answer_with_error(at(id), *refused);
+    release(id);
+    return slot;
+  }
+  session.services().metrics.commands_forwarded.add();
+  if (link->is_congested()) {
+    waiting_for_link_[link].push_back(session.id());
+    session.on_upstream_congested();
+  }
+  return slot;
+}
+
+// The cache is settled before the reply is queued: a client that has its answer must not read the older value (R3).
+void Forwarder::settle(Record& record, std::string_view reply_start) {
+  switch (std::exchange(record.effect, Effect::kNone)) {
+    case Effect::kNone:
+      return;
+    case Effect::kGuard:
+      record.guard.release();
+      return;
+    case Effect::kUnlessUnknown:
+      if (!reply_start.starts_with("-ERR unknown ")) cache_->bump_all_epochs();
+      return;
+  }
+}
+
+void Forwarder::on_reply(upstream::RequestId id, std::string_view piece, bool last) {
+  Record& record = at(id);
+  settle(record, piece);
+  if (Session* session = sessions_.find(record.session)) {
+    if (record.completion) {
+      record.collected.append(piece);
+      if (last) record.completion(*session, record.slot, std::move(record.collected));
+    } else if (last && !record.is_started) {
+      session->on_forwarded_reply(record.slot, piece);
+    } else {
+      session->on_forwarded_piece(record.slot, piece, last);
+    }
+    record.is_started = true;
+  }
+  if (last) release(id);
+}
+
+void Forwarder::on_failed(upstream::RequestId id, const base::StagedError& error) {
+  settle(at(id), {});
+  answer_with_error(at(id), error);
+  release(id);
+}
+
+void Forwarder::on_expired(upstream::RequestId id, const base::StagedError& error) {
+  // The write may still happen: its guard stays until the link says that the outcome is known.
+  answer_with_error(at(id), error);
+  at(id).is_answered = true;
+}
+
+void Forwarder::on_discarded(upstream::RequestId id) {
+  settle(at(id), {});
+  release(id);
+}
+
+void Forwarder::answer_with_error(Record& record, const base::StagedError& error) {
+  Session* const session = sessions_.find(record.session);
+  if (session == nullptr || record.is_answered) return;
+  if (record.is_started && !record.completion) {
+    session->on_forwarded_cut();
+  } else {
+    session->on_forwarded_error(record.slot, error.reply());
+  }
+}
+
+void Forwarder::on_drained(upstream::Link& link) {
+  const auto found = waiting_for_link_.find(&link);
+  if (found == waiting_for_link_.end()) return;
+  const std::vector<SessionId> waiting = std::move(found->second);
+  waiting_for_link_.erase(found);
+  for (const SessionId id : waiting) {
+    if (Session* session = sessions_.find(id)) session->on_upstream_drained();
+  }
+}
+
+upstream::RequestId Forwarder::add(Record record) {
+  if (free_.empty()) {
+    records_.emplace_back();
+    free_.push_back(records_.size() - 1);
+  }
+  const std::size_t index = free_.back();
+  free_.pop_back();
+  records_[index] = std::move(record);
+  return upstream::RequestId{index};
+}
+
+void Forwarder::release(upstream::RequestId id) {
+  at(id) = Record{};
+  free_.push_back(static_cast<std::size_t>(id));
+}
+
+}  // namespace anteroom::proxy

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/cache.hpp"
+#include "proxy/handler_registry.hpp"
+#include "proxy/reply_queue.hpp"
+#include "proxy/session_table.hpp"
+#include "upstream/link.hpp"
+#include "upstream/pool.hpp"
+
+namespace anteroom::proxy {
+
+/// Sends requests of this worker's sessions to the upstream and brings the replies back. Keeps, per request, who asked
+/// and what the command may change in the cache, until the outcome is known: through a timeout, and after the client
+/// has gone. Loop thread only.
+class Forwarder final : public upstream::LinkEvents {
+ public:
+  /// Takes a whole reply instead of its being passed on. Must leave exactly one reply in `slot` of the session.
+  using Completion = std::function<void(Session&, ReplyQueue::Slot, std::string&& reply)>;
+
+  /// `cache` is null when caching is off. The pool is set once, because it needs this as its listener.
+  Forwarder(SessionTable& sessions, cache::Cache* cache) : sessions_(sessions), cache_(cache) {}
+  void set_pool(upstream::Pool& pool) noexcept { pool_ = &pool; }
+
+  /// For every handler whose command goes to the server as it is. Asks Session::may_forward() itself.
+  void forward(Session& session, const Request& request);
+  /// A command that the table does not know: it may write anything.
+  void forward_unknown(Session& session, const Request& request);
+  /// Sends the request on the link of `db` and gives the whole reply to `completion` if the session still lives.
+  /// Errors of ours are answered without it. Returns the slot; REQUIRES: session.may_forward() was true.
+  ReplyQueue::Slot forward_with(Session& session, const Request& request, int db, Completion completion);
+
+ private:
+  /// What happens in the cache when the outcome of a request is known.
+  enum class Effect : std::uint8_t {
+    kNone,
+    kGuard,          // the guard drops its keys
+    kUnlessUnknown,  // everything is dropped, unless the server did not know the command
+  };
+  struct Record {
+    SessionId session;
+    ReplyQueue::Slot slot = 0;
+    Effect effect = Effect::kNone;
+    cache::WriteGuard guard;
+    Completion completion;
+    std::string collected;     // of a reply that a completion waits for
+    bool is_started = false;   // part of the reply has been passed on
+    bool is_answered = false;  // the client got an error in its place
+  };
+
+  void on_reply(upstream::RequestId id, std::string_view piece, bool last) override;
+  void on_failed(upstream::RequestId id, const base::StagedError& error) override;
+  void on_expired(upstream::RequestId id, const base::StagedError& error) override;
+  void on_discarded(upstream::RequestId id) override;
+  void on_drained(upstream::Link& link) override;
+
+  ReplyQueue::Slot send(Session& session, const Request& request, int db, Record record);
+  void set_effect(Record& record, const Request& request);
+  void settle(Record& record, std::string_view reply_start);
+  void answer_with_error(Record& record, const base::StagedError& error);
+  [[nodiscard]] Record& at(upstream::RequestId id) { return records_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] upstream::RequestId add(Record record);
+  void release(upstream::RequestId id);
+
+  SessionTable& sessions_;
+  cache::Cache* const cache_;
+  upstream::Pool* pool_ = nullptr;
+  std::vector<Record> records_;  // index = RequestId; a slot is reused only after the link's last word on it
+  std::vector<std::size_t> free_;
+  std::map<const upstream::Link*, std::vector<SessionId>> waiting_for_link_;
+  std::string encoded_;  // of the request being sent, when the client's own bytes cannot be used
+};
+
+}  // namespace anteroom::proxy

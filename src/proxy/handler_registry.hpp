@@ -1,0 +1,48 @@
+#pragma once
+
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "command/table.hpp"
+
+namespace anteroom::proxy {
+
+class Session;
+
+/// One command on its way through: what the client sent and what is known of it. Valid during dispatch only.
+struct Request {
+  std::span<const std::string_view> args;  ///< args[0] is the name as sent
+  std::string_view raw;                    ///< the client's own bytes; empty if they cannot be sent on as they are
+  command::Lookup lookup;
+};
+
+/// Answers a command or sees to it that it will be answered: every handler leaves exactly one reply owed or given.
+using Handler = void (*)(Session& session, const Request& request);
+
+/// Command (and subcommand) name to handler. Built once before the workers start, immutable after, shared by all.
+class HandlerRegistry {
+ public:
+  struct Registration {
+    std::string_view name;  ///< as in command::Facts, lower case; containers with their subcommand: "client|id"
+    Handler handler;
+  };
+
+  /// Registrations override the handler that follows from a command's class. A name that is registered twice or that
+  /// the table does not know is an error in the program: a text that says which.
+  static std::expected<HandlerRegistry, std::string> build(const command::Table& table,
+                                                           std::span<const Registration> registrations);
+
+  [[nodiscard]] Handler find(const command::Facts& facts) const noexcept { return by_id_[facts.id]; }
+
+ private:
+  HandlerRegistry() = default;
+  std::vector<Handler> by_id_;  // by command::Facts::id
+};
+
+/// All handlers of this program, for build().
+[[nodiscard]] std::span<const HandlerRegistry::Registration> built_in_handlers() noexcept;
+
+}  // namespace anteroom::proxy

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "proxy/handler_registry.hpp"
+
+namespace anteroom::proxy {
+
+// The handlers that commands share; those of single commands stay in their files. Each answers exactly once.
+
+/// To the server as it is, and its reply back as it is.
+void handle_forward(Session& session, const Request& request);
+/// Commands that change the state of their connection (MULTI, SUBSCRIBE, blocking pops, ...): refused while sessions
+/// share links. XREAD without BLOCK and its like are forwarded.
+void handle_stateful(Session& session, const Request& request);
+/// Commands about the session that are not offered.
+void handle_unsupported_session_command(Session& session, const Request& request);
+
+// Registrations by file.
+[[nodiscard]] std::span<const HandlerRegistry::Registration> connection_handlers() noexcept;
+[[nodiscard]] std::span<const HandlerRegistry::Registration> client_handlers() noexcept;
+[[nodiscard]] std::span<const HandlerRegistry::Registration> data_handlers() noexcept;
+
+}  // namespace anteroom::proxy

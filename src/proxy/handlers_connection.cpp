@@ -1,0 +1,264 @@
+// Commands about the connection, answered here: the session is ours, not the server's. Texts are Redis 7.0's.
+#include <array>
+#include <charconv>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "base/ascii.hpp"
+#include "proxy/forwarder.hpp"
+#include "proxy/handlers.hpp"
+#include "proxy/session.hpp"
+#include "resp/value.hpp"
+#include "resp/writer.hpp"
+#include "upstream/server_facts.hpp"
+
+namespace anteroom::proxy {
+namespace {
+
+constexpr std::string_view kOk = "+OK\r\n";
+constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
+
+// Strictly as Redis reads an integer argument: no sign but '-', no leading zeros, no spaces.
+std::optional<std::int64_t> strict_integer(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || std::to_string(value) != text) return std::nullopt;
+  return value;
+}
+
+void handle_ping(Session& session, const Request& request) {
+  if (request.args.size() > 2) {
+    session.refuse(request, "ERR wrong number of arguments for 'ping' command");
+  } else if (request.args.size() == 2) {
+    std::string reply;
+    resp::append_bulk(reply, request.args[1]);
+    session.answer(request, reply);
+  } else {
+    session.answer(request, "+PONG\r\n");
+  }
+}
+
+void handle_echo(Session& session, const Request& request) {
+  std::string reply;
+  resp::append_bulk(reply, request.args[1]);
+  session.answer(request, reply);
+}
+
+void handle_quit(Session& session, const Request& request) {
+  session.answer(request, kOk);
+  session.close_after_replies();
+}
+
+void handle_reset(Session& session, const Request& request) {
+  if (!session.may_change_link(request)) return;
+  session.reset_state();
+  session.answer(request, "+RESET\r\n");
+}
+
+void handle_cluster_mode(Session& session, const Request& request) {
+  session.answer_error(request, "ERR This instance has cluster support disabled");
+}
+
+// --- SELECT ---
+
+// Only the server knows how many dbs it has. The links are per db, so the SELECT is sent on the link of the db it
+// names: there it changes nothing, and whether that link could be made is the answer. What was sent on the old link
+// must have its reply by then, because two links keep no order.
+void handle_select(Session& session, const Request& request) {
+  const auto db = strict_integer(request.args[1]);
+  if (!db) {
+    session.answer_error(request, "ERR value is not an integer or out of range");
+  } else if (*db < std::numeric_limits<int>::min() || *db > std::numeric_limits<int>::max()) {
+    session.answer_error(request, "ERR value is out of range, value must between -2147483648 and 2147483647");
+  } else if (*db < 0) {
+    session.answer_error(request, "ERR DB index is out of range");
+  } else if (*db == session.db()) {
+    session.answer(request, kOk);
+  } else if (session.may_change_link(request)) {
+    const auto slot = session.services().forwarder.forward_with(
+        session, request, static_cast<int>(*db),
+        [wanted = static_cast<int>(*db)](Session& answered, ReplyQueue::Slot own, std::string&& reply) {
+          if (reply == kOk) answered.set_db(wanted);
+          answered.on_forwarded_reply(own, reply);
+        });
+    session.wait_for(slot);
+  }
+}
+
+// --- HELLO and AUTH ---
+
+/// Nobody has to log in here, as with a default user without password: that user may give any, others do not exist.
+bool is_valid_login(std::string_view user) { return user == "default"; }
+
+bool is_valid_name(std::string_view name) {
+  for (const char c : name) {
+    if (c < '!' || c > '~') return false;
+  }
+  return true;
+}
+
+void handle_auth(Session& session, const Request& request) {
+  if (request.args.size() > 3) {
+    session.answer_error(request, "ERR syntax error");
+  } else if (request.args.size() == 2) {
+    session.answer_error(
+        request,
+        "ERR AUTH <password> called without any password configured for the default user. Are you sure "
+        "your configuration is correct?");
+  } else if (!is_valid_login(request.args[1])) {
+    session.answer_error(request, kWrongPassword);
+  } else {
+    session.answer(request, kOk);
+  }
+}
+
+std::string hello_reply(const Session& session, const std::string& version) {
+  std::string reply;
+  resp::append_array_header(reply, 14);
+  const auto field = [&reply](std::string_view name, std::string_view value) {
+    resp::append_bulk(reply, name);
+    resp::append_bulk(reply, value);
+  };
+  field("server", "redis");
+  field("version", version);
+  resp::append_bulk(reply, "proto");
+  resp::append_integer(reply, 2);
+  resp::append_bulk(reply, "id");
+  resp::append_integer(reply, static_cast<std::int64_t>(session.client_id()));
+  field("mode", "standalone");
+  field("role", "master");
+  resp::append_bulk(reply, "modules");
+  resp::append_array_header(reply, 0);
+  return reply;
+}
+
+/// The options of HELLO behind the version.
+struct HelloOptions {
+  std::optional<std::string_view> user;
+  std::optional<std::string_view> name;
+  std::string error;  // not empty: what to answer
+};
+
+HelloOptions parse_hello(std::span<const std::string_view> args) {
+  HelloOptions options;
+  for (std::size_t i = 2; i < args.size(); ++i) {
+    const std::size_t left = args.size() - 1 - i;
+    if (base::equals_ignore_case(args[i], "AUTH") && left >= 2) {
+      options.user = args[i + 1];
+      i += 2;
+    } else if (base::equals_ignore_case(args[i], "SETNAME") && left >= 1) {
+      options.name = args[i + 1];
+      i += 1;
+    } else {
+      options.error = "ERR Syntax error in HELLO option '" + std::string(args[i]) + "'";
+      return options;
+    }
+  }
+  return options;
+}
+
+void handle_hello(Session& session, const Request& request) {
+  HelloOptions options;
+  if (request.args.size() >= 2) {
+    const auto version = strict_integer(request.args[1]);
+    if (!version) {
+      session.answer_error(request, "ERR Protocol version is not an integer or out of range");
+      return;
+    }
+    if (*version != 2) {
+      session.answer_error(request, "NOPROTO unsupported protocol version");
+      return;
+    }
+    options = parse_hello(request.args);
+  }
+  if (!options.error.empty()) {
+    session.answer_error(request, options.error);
+  } else if (options.user && !is_valid_login(*options.user)) {
+    session.answer_error(request, kWrongPassword);
+  } else if (options.name && !is_valid_name(*options.name)) {
+    session.answer_error(request, "ERR Client names cannot contain spaces, newlines or special characters.");
+  } else {
+    if (options.name) session.set_name(*options.name);
+    session.answer(request, hello_reply(session, session.services().server_facts.version()));
+  }
+}
+
+// --- INFO ---
+
+bool wants_own_section(std::span<const std::string_view> args) {
+  if (args.size() == 1) return true;
+  for (const std::string_view section : args.subspan(1)) {
+    for (const std::string_view name : {"anteroom", "default", "all", "everything"}) {
+      if (base::equals_ignore_case(section, name)) return true;
+    }
+  }
+  return false;
+}
+
+/// `reply` is the server's bulk string; anything else (an error) is passed on as it is.
+std::string with_own_section(std::string&& reply, const std::string& section) {
+  const auto value = resp::parse_value(reply);
+  if (!value || value->type != resp::Value::Type::kBulk) return std::move(reply);
+  std::string text = value->text;
+  if (!text.empty()) text += "\r\n";
+  text += section;
+  std::string joined;
+  resp::append_bulk(joined, text);
+  return joined;
+}
+
+void handle_info(Session& session, const Request& request) {
+  const InfoSource& info = session.services().info;
+  if (request.args.size() == 2 && base::equals_ignore_case(request.args[1], "anteroom")) {
+    std::string reply;
+    resp::append_bulk(reply, info.anteroom_section());
+    session.answer(request, reply);
+    return;
+  }
+  if (!wants_own_section(request.args)) {
+    handle_forward(session, request);
+    return;
+  }
+  if (!session.may_forward(request)) return;
+  session.services().forwarder.forward_with(
+      session, request, session.db(), [&info](Session& answered, ReplyQueue::Slot slot, std::string&& reply) {
+        answered.on_forwarded_reply(slot, with_own_section(std::move(reply), info.anteroom_section()));
+      });
+}
+
+constexpr std::array kHandlers = std::to_array<HandlerRegistry::Registration>({
+    {"ping", handle_ping},
+    {"echo", handle_echo},
+    {"quit", handle_quit},
+    {"reset", handle_reset},
+    {"select", handle_select},
+    {"auth", handle_auth},
+    {"hello", handle_hello},
+    {"readonly", handle_cluster_mode},
+    {"readwrite", handle_cluster_mode},
+    {"asking", handle_cluster_mode},
+    {"info", handle_info},
+});
+
+}  // namespace
+
+void handle_unsupported_session_command(Session& session, const Request& request) {
+  session.refuse(request, "ERR anteroom: '" + std::string(request.lookup.facts->name) +
+                              "' is not offered (stage=policy executed=no)");
+}
+
+std::span<const HandlerRegistry::Registration> connection_handlers() noexcept { return kHandlers; }
+
+std::span<const HandlerRegistry::Registration> built_in_handlers() noexcept {
+  static const auto all = [] {
+    std::vector<HandlerRegistry::Registration> joined;
+    for (const auto part : {connection_handlers(), client_handlers(), data_handlers()}) {
+      joined.insert(joined.end(), part.begin(), part.end());
+    }
+    return joined;
+  }();
+  return all;
+}
+
+}  // namespace anteroom::proxy

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "proxy/handler_registry.hpp"
+
+namespace anteroom::proxy {
+
+/// What a hook may know of the client.
+struct ClientView {
+  std::uint64_t id = 0;
+  std::string_view address;
+  int db = 0;
+};
+
+/// What on_request decided.
+struct Verdict {
+  enum class Kind : std::uint8_t {
+    kContinue,
+    kRewrite,  ///< go on with `args` in place of the client's
+    kAnswer,   ///< send `text` as it is: one complete RESP reply
+    kRefuse,   ///< send `text` as an error (without '-' and CRLF)
+  };
+  Kind kind = Kind::kContinue;
+  std::string text;
+  std::vector<std::string> args;
+
+  static Verdict go_on() { return {}; }
+  static Verdict refuse(std::string error) { return {Kind::kRefuse, std::move(error), {}}; }
+  static Verdict answer(std::string reply) { return {Kind::kAnswer, std::move(reply), {}}; }
+  static Verdict rewrite(std::vector<std::string> args) { return {Kind::kRewrite, {}, std::move(args)}; }
+};
+
+/// How a request ended. `source` says who answered.
+struct Outcome {
+  enum class Source : std::uint8_t { kLocal, kCacheHit, kFill, kForwarded };
+  ClientView client;
+  std::string_view command;  ///< name from the command table, or as the client sent it if unknown
+  Source source = Source::kLocal;
+  base::Duration took{};
+};
+
+/// Code around every command. One object per worker and hook, on its thread only; must not block. A hook that is not
+/// interested in outcomes costs nothing on the way back.
+class Hook {
+ public:
+  virtual ~Hook() = default;
+  /// Before dispatch, in the order of registration; the first that does not continue decides. After a rewrite the next
+  /// hooks see the new arguments.
+  [[nodiscard]] virtual Verdict on_request(const ClientView& client, const Request& request);
+  /// After the reply was queued.
+  virtual void on_reply(const Outcome& outcome);
+  /// After an error was queued: `error` is its text without '-' and CRLF, from us or from the upstream.
+  virtual void on_error(const Outcome& outcome, std::string_view error);
+  /// False spares the bookkeeping for on_reply and on_error.
+  [[nodiscard]] virtual bool wants_outcomes() const noexcept = 0;
+};
+
+/// The hooks of one worker.
+class HookChain {
+ public:
+  void add(std::unique_ptr<Hook> hook);
+  [[nodiscard]] bool empty() const noexcept { return hooks_.empty(); }
+  [[nodiscard]] bool wants_outcomes() const noexcept { return wants_outcomes_; }
+
+  /// Runs on_request of all from number `first` on, until one does not continue; says which in `stopped_at`.
+  [[nodiscard]] Verdict on_request(const ClientView& client, const Request& request, std::size_t first,
+                                   std::size_t& stopped_at);
+  void on_reply(const Outcome& outcome);
+  void on_error(const Outcome& outcome, std::string_view error);
+
+ private:
+  std::vector<std::unique_ptr<Hook>> hooks_;
+  bool wants_outcomes_ = false;
+};
+
+/// Refuses the commands it was given: "shutdown", or "config set" for one subcommand. Case-insensitive.
+[[nodiscard]] std::unique_ptr<Hook> make_deny_hook(const std::vector<std::string>& names);
+/// Logs every n-th command of this worker with who, what, how long and from where; never a key or a value. n > 0.
+[[nodiscard]] std::unique_ptr<Hook> make_access_log_hook(std::uint64_t every_n);
+
+}  // namespace anteroom::proxy

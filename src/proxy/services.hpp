@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/read_buffer.hpp"
+#include "resp/limits.hpp"
+
+namespace anteroom::cache {
+class Cache;
+}
+namespace anteroom::command {
+class Table;
+}
+namespace anteroom::metrics {
+struct WorkerMetrics;
+}
+namespace anteroom::net {
+class EventLoop;
+}
+namespace anteroom::upstream {
+class ServerFacts;
+}
+
+namespace anteroom::proxy {
+
+class FillTable;
+class Forwarder;
+class HandlerRegistry;
+class HookChain;
+class SessionTable;
+
+/// What a session may use before it is stopped. UPSTREAM.md B1.1, ARCHITECTURE.md 6.
+struct SessionLimits {
+  resp::Limits parser;
+  std::size_t query_buffer_bytes = 1u << 30;   ///< received and not yet run; more closes the client (Redis's default)
+  std::size_t output_buffer_bytes = 1u << 30;  ///< replies not yet sent; more closes the client
+  std::size_t output_pause_bytes = 1u << 20;   ///< above this the client is not read
+  std::size_t pipeline_depth = 10000;          ///< replies owed to one client before it is not read
+  std::size_t requests_per_turn = 256;         ///< then the other sessions have their turn
+};
+
+/// Text of INFO that spans all workers. Implemented by the server; thread-safe.
+class InfoSource {
+ public:
+  /// The `# anteroom` section with its heading, CRLF line ends.
+  [[nodiscard]] virtual std::string anteroom_section() const = 0;
+
+ protected:
+  ~InfoSource() = default;
+};
+
+/// Everything a session works with. One per worker; all of it outlives the sessions.
+struct Services {
+  net::EventLoop& loop;
+  SessionTable& sessions;
+  const command::Table& commands;
+  const HandlerRegistry& handlers;
+  HookChain& hooks;
+  cache::Cache* cache;  ///< null when caching is off
+  FillTable& fills;
+  Forwarder& forwarder;
+  metrics::WorkerMetrics& metrics;
+  const InfoSource& info;
+  const upstream::ServerFacts& server_facts;
+  base::ReadBuffer& scratch;  ///< shared by the worker's sessions for reading: an idle session owns no buffer
+  int default_db = 0;         ///< of a new session, from the upstream URL
+  SessionLimits limits;
+};
+
+}  // namespace anteroom::proxy

@@ -1,0 +1,323 @@
+#include "proxy/session.hpp"
+
+#include <utility>
+
+#include "base/ascii.hpp"
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "cache/cache.hpp"
+#include "command/table.hpp"
+#include "metrics/worker_metrics.hpp"
+#include "net/event_loop.hpp"
+#include "proxy/fill_table.hpp"
+#include "proxy/forwarder.hpp"
+#include "resp/writer.hpp"
+
+namespace anteroom::proxy {
+namespace {
+
+constexpr std::string_view kNullBulk = "$-1\r\n";
+
+std::string_view error_of(std::string_view reply) {
+  if (!reply.starts_with('-')) return {};
+  return reply.substr(1, reply.size() >= 3 ? reply.size() - 3 : 0);
+}
+
+}  // namespace
+
+Session::Session(SessionId id, ClientPermit permit, std::unique_ptr<net::ByteStream> stream, Services& services)
+    : id_(id),
+      permit_(std::move(permit)),
+      services_(services),
+      stream_(std::move(stream)),
+      peer_(stream_->peer_name()),
+      parser_(services.limits.parser),
+      db_(services.default_db),
+      connected_at_(services.loop.now()),
+      last_active_(connected_at_) {
+  services_.metrics.connected_clients.add(1);
+  services_.metrics.connections_received.add();
+}
+
+Session::~Session() { services_.metrics.connected_clients.add(-1); }
+
+// --- Dispatch ---
+
+void Session::run_commands(base::ReadBuffer& in) {
+  std::size_t budget = services_.limits.requests_per_turn;
+  resp::Command command;
+  while (phase_ == Phase::kOpen && pauses_ == 0) {
+    if (budget-- == 0) {
+      pause(kTurnOver);
+      return;
+    }
+    switch (parser_.next(in, command)) {
+      case resp::Step::kNeedMore:
+        return;
+      case resp::Step::kError:
+        fail_protocol();
+        return;
+      case resp::Step::kCommand:
+        dispatch(command);
+        break;
+    }
+    if (replies_.pending() >= services_.limits.pipeline_depth) pause(kPipelineFull);
+  }
+}
+
+void Session::dispatch(const resp::Command& command) {
+  services_.metrics.commands_processed.add();
+  dispatch(Request{command.args, command.raw, services_.commands.find(command.args)}, 0);
+}
+
+void Session::dispatch(const Request& request, std::size_t first_hook) {
+  if (!services_.hooks.empty()) {
+    std::size_t stopped_at = 0;
+    const Verdict verdict = services_.hooks.on_request(view(), request, first_hook, stopped_at);
+    if (verdict.kind != Verdict::Kind::kContinue) {
+      apply(verdict, request, stopped_at + 1);
+      return;
+    }
+  }
+  dispatch_to_handler(request);
+}
+
+void Session::dispatch_to_handler(const Request& request) {
+  if (request.lookup.match != command::Match::kFound) {
+    dispatch_unmatched(request);
+    return;
+  }
+  last_command_ = request.lookup.facts->name;
+  services_.handlers.find (*request.lookup.facts)(*this, request);
+}
+
+void Session::dispatch_unmatched(const Request& request) {
+  const command::Lookup& lookup = request.lookup;
+  // A browser was made to send HTTP here. Redis closes such a connection without a word, and would close our link.
+  if (base::equals_ignore_case(request.args[0], "POST") || base::equals_ignore_case(request.args[0], "Host:")) {
+    log::warn("HTTP request refused", {{"client", peer_}});
+    close();
+    return;
+  }
+  // An unknown name is a module's or a newer server's: only the upstream knows, and it has the exact words if there is
+  // none such. But a CLIENT subcommand would act on a link that others share.
+  const bool may_try = lookup.match == command::Match::kUnknownCommand ||
+                       (lookup.match == command::Match::kUnknownSubcommand && lookup.facts->name != "client");
+  if (may_try) {
+    services_.forwarder.forward_unknown(*this, request);
+  } else if (lookup.match == command::Match::kWrongArity) {
+    refuse(request, command::wrong_arity_error(*lookup.facts));
+  } else {
+    refuse(request, command::unknown_subcommand_error(request.args));
+  }
+}
+
+void Session::dispatch_put_off() {
+  const std::vector<std::string> owned = std::exchange(put_off_, {});
+  const std::vector<std::string_view> args(owned.begin(), owned.end());
+  pauses_ &= static_cast<std::uint8_t>(~kPutOff);
+  dispatch_to_handler(Request{args, {}, services_.commands.find(args)});
+}
+
+void Session::apply(const Verdict& verdict, const Request& request, std::size_t next_hook) {
+  switch (verdict.kind) {
+    case Verdict::Kind::kContinue:
+      return;
+    case Verdict::Kind::kRefuse:
+      refuse(request, verdict.text);
+      return;
+    case Verdict::Kind::kAnswer:
+      answer(request, verdict.text);
+      return;
+    case Verdict::Kind::kRewrite: {
+      const std::vector<std::string_view> args(verdict.args.begin(), verdict.args.end());
+      ANTEROOM_CHECK(!args.empty());
+      dispatch(Request{args, {}, services_.commands.find(args)}, next_hook);
+      return;
+    }
+  }
+}
+
+void Session::refuse(const Request& request, std::string_view error) {
+  services_.metrics.commands_refused.add();
+  std::string encoded;
+  resp::append_error(encoded, error);
+  append_reply(encoded);
+  note_answered(request, Outcome::Source::kLocal, error);
+}
+
+void Session::fail_protocol() {
+  services_.metrics.clients_closed_protocol_error.add();
+  log::debug("protocol error", {{"client", peer_}, {"error", std::string(parser_.error())}});
+  std::string encoded;
+  resp::append_error(encoded, parser_.error());
+  append_reply(encoded);
+  close_after_replies();
+}
+
+bool Session::may_forward(const Request& request) {
+  if (fills_outstanding_ == 0) return true;
+  put_off(request, false);
+  return false;
+}
+
+bool Session::may_change_link(const Request& request) {
+  if (fills_outstanding_ == 0 && forwards_outstanding_ == 0) return true;
+  put_off(request, true);
+  return false;
+}
+
+void Session::put_off(const Request& request, bool until_settled) {
+  // Copied: the bytes belong to the worker's shared buffer. Rare: a forwarded command right behind a missed GET.
+  put_off_.assign(request.args.begin(), request.args.end());
+  put_off_until_settled_ = until_settled;
+  pause(kPutOff);
+}
+
+bool Session::put_off_is_due() const noexcept {
+  return (pauses_ & kPutOff) != 0 && fills_outstanding_ == 0 && (!put_off_until_settled_ || forwards_outstanding_ == 0);
+}
+
+void Session::read_through_cache(const Request& request) {
+  const cache::Key key = services_.cache->key(cache::Space{static_cast<std::uint32_t>(db_)}, request.args[1]);
+  const bool direct = replies_.empty();
+  const ReplyQueue::Slot slot = direct ? 0 : replies_.reserve();
+  base::ByteQueue& sink = direct ? out_ : replies_.sink(slot);
+
+  const cache::ReadResult result = services_.cache->read(key, services_.fills.owner(), services_.loop.now(), sink);
+  if (result.status == cache::ReadStatus::kHit || result.status == cache::ReadStatus::kNil) {
+    if (result.status == cache::ReadStatus::kNil) sink.append(kNullBulk);
+    if (!direct) replies_.finish(slot);
+    note_answered(request, Outcome::Source::kCacheHit, {});
+    return;
+  }
+  const ReplyQueue::Slot awaited = direct ? replies_.reserve() : slot;
+  ++fills_outstanding_;
+  note_started(awaited, request, Outcome::Source::kFill);
+  services_.fills.wait(key, db_, result, FillTable::Waiter{id_, awaited});
+}
+
+void Session::wait_for(ReplyQueue::Slot slot) {
+  if (!replies_.is_open(slot)) return;
+  barrier_ = slot;
+  pause(kBarrier);
+}
+
+// --- Replies ---
+
+void Session::append_reply(std::string_view encoded) {
+  replies_.append_complete(encoded);
+  schedule_flush();
+}
+
+void Session::answer(const Request& request, std::string_view encoded) {
+  services_.metrics.commands_local.add();
+  append_reply(encoded);
+  note_answered(request, Outcome::Source::kLocal, error_of(encoded));
+}
+
+void Session::answer_error(const Request& request, std::string_view error) {
+  std::string encoded;
+  resp::append_error(encoded, error);
+  answer(request, encoded);
+}
+
+ReplyQueue::Slot Session::expect_forwarded(const Request& request) {
+  ++forwards_outstanding_;
+  const ReplyQueue::Slot slot = replies_.reserve();
+  note_started(slot, request, Outcome::Source::kForwarded);
+  return slot;
+}
+
+void Session::on_forwarded_reply(ReplyQueue::Slot slot, std::string_view reply) {
+  replies_.append(slot, reply);
+  schedule_flush();
+  --forwards_outstanding_;
+  slot_ended(slot, error_of(reply));
+}
+
+void Session::on_forwarded_piece(ReplyQueue::Slot slot, std::string_view piece, bool last) {
+  replies_.append(slot, piece);
+  schedule_flush();
+  if (!last) return;
+  --forwards_outstanding_;
+  slot_ended(slot, {});  // errors come whole
+}
+
+void Session::on_forwarded_error(ReplyQueue::Slot slot, std::string_view error) {
+  std::string encoded;
+  resp::append_error(encoded, error);
+  on_forwarded_reply(slot, encoded);
+}
+
+void Session::on_forwarded_cut() {
+  log::debug("reply cut", {{"client", peer_}});
+  close();
+}
+
+void Session::on_fill_reply(ReplyQueue::Slot slot, const base::SharedBytes& encoded) {
+  base::ByteQueue& sink = replies_.sink(slot);
+  if (encoded->size() <= base::ByteQueue::kCopyMax) {
+    sink.append(*encoded);
+  } else {
+    sink.append_shared(encoded);
+  }
+  schedule_flush();
+  --fills_outstanding_;
+  slot_ended(slot, error_of(*encoded));
+}
+
+void Session::slot_ended(ReplyQueue::Slot slot, std::string_view error) {
+  replies_.finish(slot);
+  if (!started_.empty()) {
+    if (const auto found = started_.find(slot); found != started_.end()) {
+      const Started& started = found->second;
+      report({view(), started.command, started.source, services_.loop.now() - started.at}, error);
+      started_.erase(found);
+    }
+  }
+  if (put_off_is_due()) schedule_input();
+  if (barrier_ == slot) {
+    barrier_.reset();
+    resume(kBarrier);
+  }
+  if ((pauses_ & kPipelineFull) != 0 && replies_.pending() <= services_.limits.pipeline_depth / 2) {
+    resume(kPipelineFull);
+  }
+}
+
+// --- Outcomes ---
+
+void Session::note_started(ReplyQueue::Slot slot, const Request& request, Outcome::Source source) {
+  if (!services_.hooks.wants_outcomes()) return;
+  const auto* facts = request.lookup.facts;
+  started_[slot] = {std::string(facts != nullptr ? facts->name : request.args[0]), source, services_.loop.now()};
+}
+
+void Session::note_answered(const Request& request, Outcome::Source source, std::string_view error) {
+  schedule_flush();
+  if (!services_.hooks.wants_outcomes()) return;
+  const auto* facts = request.lookup.facts;
+  report({view(), facts != nullptr ? facts->name : request.args[0], source, {}}, error);
+}
+
+void Session::report(const Outcome& outcome, std::string_view error) {
+  if (error.empty()) {
+    services_.hooks.on_reply(outcome);
+  } else {
+    services_.hooks.on_error(outcome, error);
+  }
+}
+
+// --- State ---
+
+void Session::set_library(std::string_view attribute, std::string_view value) {
+  (attribute == "lib-name" ? library_name_ : library_version_) = value;
+}
+
+void Session::reset_state() {
+  db_ = services_.default_db;
+  name_.clear();
+}
+
+}  // namespace anteroom::proxy

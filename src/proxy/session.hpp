@@ -1,0 +1,183 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/byte_queue.hpp"
+#include "base/clock.hpp"
+#include "base/read_buffer.hpp"
+#include "base/staged_error.hpp"
+#include "net/byte_stream.hpp"
+#include "proxy/client_permit.hpp"
+#include "proxy/handler_registry.hpp"
+#include "proxy/hooks.hpp"
+#include "proxy/reply_queue.hpp"
+#include "proxy/services.hpp"
+#include "proxy/session_table.hpp"
+#include "resp/request_parser.hpp"
+
+namespace anteroom::proxy {
+
+/// One client: reads its bytes, splits them into commands, hands each to its handler and writes the replies in order.
+/// Loop thread only; owned by the SessionTable. Owns its stream, never a link.
+///
+/// Order. Replies leave in the order of the requests (ReplyQueue). For what the requests *see*, three ways lead to the
+/// server - the cache, the fill connection and the session's own link - and only the last keeps order by itself. So:
+///  * while a forwarded command is outstanding, reads go behind it on the same link, uncached (R5);
+///  * while a fill is outstanding, a command to be forwarded waits, together with everything behind it: a GET must not
+///    see the SET that follows it.
+///
+/// Back-pressure. The client is not read while any pause bit is set; what it has sent already waits unparsed.
+class Session final : private net::StreamEvents {
+ public:
+  Session(SessionId id, ClientPermit permit, std::unique_ptr<net::ByteStream> stream, Services& services);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // For handlers: answering at once. `encoded` is one complete reply; `error` has no '-' and no CRLF.
+  void answer(const Request& request, std::string_view encoded);
+  void answer_error(const Request& request, std::string_view error);
+  /// The same for what this program refuses to do: counted apart.
+  void refuse(const Request& request, std::string_view error);
+  /// Closes once everything owed has been sent; input from now on is ignored.
+  void close_after_replies();
+
+  // For handlers: what is outstanding.
+  /// False if the request must not be sent yet, because a fill has to end first: it is kept and will come back to its
+  /// handler. Every handler that forwards asks this first and returns on false.
+  [[nodiscard]] bool may_forward(const Request& request);
+  /// The same for a request that moves the session to another link: everything before it must have its reply.
+  [[nodiscard]] bool may_change_link(const Request& request);
+  /// Answers GET from the cache, or joins or starts a fetch.
+  void read_through_cache(const Request& request);
+  /// Reads of this session must stay behind what it has sent (R5), or there is no cache.
+  [[nodiscard]] bool must_read_on_link() const noexcept {
+    return forwards_outstanding_ > 0 || services_.cache == nullptr;
+  }
+  /// Takes no further command until the reply in `slot` has been given; it may have been already.
+  void wait_for(ReplyQueue::Slot slot);
+
+  // From the forwarder and the fill table, by SessionId.
+  [[nodiscard]] ReplyQueue::Slot expect_forwarded(const Request& request);
+  /// A whole reply, or a part of one that comes in parts.
+  void on_forwarded_reply(ReplyQueue::Slot slot, std::string_view reply);
+  void on_forwarded_piece(ReplyQueue::Slot slot, std::string_view piece, bool last);
+  void on_forwarded_error(ReplyQueue::Slot slot, std::string_view error);
+  /// The reply was cut after its beginning had been sent: the client can only be closed.
+  void on_forwarded_cut();
+  void on_fill_reply(ReplyQueue::Slot slot, const base::SharedBytes& encoded);
+  void on_upstream_congested() { pause(kUpstreamFull); }
+  void on_upstream_drained() { resume(kUpstreamFull); }
+
+  // From the worker.
+  void start();
+  /// Reads no more; runs what has been received, and closes when nothing is owed (graceful stop).
+  void drain();
+  void close();
+  /// Gives the output chunk back that a busy connection keeps.
+  void release_idle_memory() noexcept;
+
+  [[nodiscard]] SessionId id() const noexcept { return id_; }
+  [[nodiscard]] std::uint64_t client_id() const noexcept { return permit_.client_id(); }
+  [[nodiscard]] int db() const noexcept { return db_; }
+  void set_db(int db) noexcept { db_ = db; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  void set_name(std::string_view name) { name_ = name; }
+  void set_library(std::string_view attribute, std::string_view value);
+  /// One line in the format of CLIENT INFO, with '\n'.
+  [[nodiscard]] std::string describe() const;
+  [[nodiscard]] base::TimePoint last_active() const noexcept { return last_active_; }
+  [[nodiscard]] bool owes_nothing() const noexcept { return replies_.empty() && out_.empty(); }
+  [[nodiscard]] ClientView view() const noexcept { return {client_id(), peer_, db_}; }
+  [[nodiscard]] Services& services() noexcept { return services_; }
+  /// Back to the state of a new connection (RESET), but for the id.
+  void reset_state();
+
+ private:
+  enum Pause : std::uint8_t {
+    kOutputFull = 1,    // the client does not take its replies
+    kPipelineFull = 2,  // too many replies owed
+    kUpstreamFull = 4,  // the link is congested
+    kBarrier = 8,       // wait_for()
+    kPutOff = 16,       // put_off_ holds a command that waits for replies to earlier ones
+    kTurnOver = 32,     // the others first
+  };
+  enum class Phase : std::uint8_t { kOpen, kClosing, kClosed };
+
+  void on_readable() override;
+  void on_writable() override;
+
+  void take_input(base::ReadBuffer& in);
+  void run_commands(base::ReadBuffer& in);
+  void dispatch(const resp::Command& command);
+  void dispatch(const Request& request, std::size_t first_hook);
+  void dispatch_to_handler(const Request& request);
+  void dispatch_unmatched(const Request& request);
+  void put_off(const Request& request, bool until_settled);
+  [[nodiscard]] bool put_off_is_due() const noexcept;
+  void dispatch_put_off();
+  void apply(const Verdict& verdict, const Request& request, std::size_t next_hook);
+  void fail_protocol();
+  void append_reply(std::string_view encoded);
+  void slot_ended(ReplyQueue::Slot slot, std::string_view error);
+
+  // Outcomes are kept only when a hook wants them.
+  struct Started {
+    std::string command;
+    Outcome::Source source;
+    base::TimePoint at;
+  };
+  void note_started(ReplyQueue::Slot slot, const Request& request, Outcome::Source source);
+  void note_answered(const Request& request, Outcome::Source source, std::string_view error);
+  void report(const Outcome& outcome, std::string_view error);
+
+  void pause(Pause reason);
+  void resume(Pause reason);
+  void update_reading();
+  void schedule_input();
+  void go_on();
+  void schedule_flush();
+  void flush();
+  void after_flush();
+  [[nodiscard]] bool over_limit();
+
+  const SessionId id_;
+  const ClientPermit permit_;
+  Services& services_;
+  std::unique_ptr<net::ByteStream> stream_;
+  const std::string peer_;
+
+  resp::RequestParser parser_;
+  base::ReadBuffer in_;  // only what could not be run at once
+  base::ByteQueue out_;
+  ReplyQueue replies_{out_};
+  std::vector<std::string> put_off_;
+  bool put_off_until_settled_ = false;  // not only until the fills have ended
+
+  std::string name_;
+  std::string library_name_;
+  std::string library_version_;
+  std::string_view last_command_ = "NULL";  // from the command table, which outlives us
+  int db_;
+  std::uint32_t forwards_outstanding_ = 0;
+  std::uint32_t fills_outstanding_ = 0;
+  std::optional<ReplyQueue::Slot> barrier_;
+  std::map<ReplyQueue::Slot, Started> started_;
+
+  Phase phase_ = Phase::kOpen;
+  std::uint8_t pauses_ = 0;
+  bool input_scheduled_ = false;
+  bool flush_scheduled_ = false;
+  bool write_blocked_ = false;
+  bool is_draining_ = false;
+  base::TimePoint connected_at_;
+  base::TimePoint last_active_;
+};
+
+}  // namespace anteroom::proxy

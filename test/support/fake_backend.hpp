@@ -1,0 +1,81 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "backend/cache_backend.hpp"
+#include "proxy/fill_table.hpp"
+
+namespace anteroom::test {
+
+/// A CacheBackend that answers when the test says so. Fetches are numbered from 0 in the order of their calls.
+class FakeBackend final : public backend::CacheBackend {
+ public:
+  struct Fetch {
+    backend::FetchId id{};
+    int db = 0;
+    std::string key;
+  };
+
+  void set_events(backend::FetchEvents& events) { events_ = &events; }
+
+  void fetch(backend::FetchId id, int db, std::string_view key) override {
+    fetches.push_back({id, db, std::string(key)});
+  }
+  void close() override {}
+
+  /// The reply of GET: a string, given without its RESP frame.
+  void value(std::size_t fetch, std::string_view value) {
+    const std::string header = "$" + std::to_string(value.size()) + "\r\n";
+    events_->on_value(fetches.at(fetch).id, std::make_shared<std::string>(header + std::string(value) + "\r\n"));
+  }
+  void nil(std::size_t fetch) { events_->on_value(fetches.at(fetch).id, nullptr); }
+  void ttl(std::size_t fetch, std::int64_t pttl_ms) { events_->on_ttl(fetches.at(fetch).id, pttl_ms); }
+  void server_error(std::size_t fetch, std::string_view error) {
+    events_->on_server_error(fetches.at(fetch).id, error);
+  }
+  void fail(std::size_t fetch, const base::StagedError& error) { events_->on_failed(fetches.at(fetch).id, error); }
+  /// A key without expiry.
+  void answer(std::size_t fetch, std::string_view text) {
+    value(fetch, text);
+    ttl(fetch, -1);
+  }
+
+  std::vector<Fetch> fetches;
+
+ private:
+  backend::FetchEvents* events_ = nullptr;
+};
+
+/// The fill tables of several workers in one thread: messages wait until the test delivers them.
+class FakeMesh final : public proxy::FillMesh {
+ public:
+  void add(proxy::FillTable& table) { tables_[table.owner()] = &table; }
+
+  void post(cache::OwnerId worker, std::move_only_function<void(proxy::FillTable&)> task) override {
+    messages_.emplace_back(worker, std::move(task));
+  }
+  [[nodiscard]] std::size_t waiting() const { return messages_.size(); }
+  /// The oldest message arrives.
+  void deliver_one() {
+    auto [worker, task] = std::move(messages_.front());
+    messages_.pop_front();
+    task(*tables_.at(worker));
+  }
+  /// All messages arrive, and those that they cause.
+  void deliver() {
+    while (!messages_.empty()) deliver_one();
+  }
+
+ private:
+  std::map<cache::OwnerId, proxy::FillTable*> tables_;
+  std::deque<std::pair<cache::OwnerId, std::move_only_function<void(proxy::FillTable&)>>> messages_;
+};
+
+}  // namespace anteroom::test
