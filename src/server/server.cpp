@@ -1,0 +1,174 @@
+#include "server/server.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "base/hash.hpp"
+#include "base/log.hpp"
+#include "base/version.hpp"
+#include "net/socket_stream.hpp"
+#include "server/fd_limit.hpp"
+#include "server/worker_options.hpp"
+
+namespace anteroom::server {
+namespace {
+
+constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
+
+unsigned count_workers(const config::Options& options) {
+  const unsigned wanted = options.workers != 0 ? options.workers : std::max(1u, std::thread::hardware_concurrency());
+  return std::min<unsigned>(wanted, cache::kOwnersMax);
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<Server>, std::string> Server::create(const config::Options& options) {
+  auto commands = command::Table::build();
+  if (!commands) return std::unexpected(commands.error());
+  auto handlers = proxy::HandlerRegistry::build(*commands, proxy::built_in_handlers());
+  if (!handlers) return std::unexpected(handlers.error());
+  std::unique_ptr<Server> server(new Server(options, std::move(*handlers), std::move(*commands)));
+  if (auto listening = server->listen(); !listening) return std::unexpected(listening.error());
+  server->make_workers();
+  return server;
+}
+
+Server::Server(const config::Options& options, proxy::HandlerRegistry handlers, command::Table commands)
+    : options_(options),
+      commands_(std::move(commands)),
+      handlers_(std::move(handlers)),
+      worker_count_(count_workers(options)),
+      maxclients_(fit_clients_into_fd_limit(options.listen.maxclients, worker_count_)),
+      started_(std::chrono::steady_clock::now()),
+      outage_log_(config::display_url(options.upstream.target)),
+      cache_(cache_options(options, worker_count_), base::HashSeed::random()),
+      stop_timer_(loop_, [this] { finish(); }) {}
+
+Server::~Server() = default;
+
+std::unexpected<std::string> Server::refused(std::string_view option, const std::string& why) const {
+  return std::unexpected(config::name_and_source(options_, option) + ": " + why);
+}
+
+std::expected<void, std::string> Server::listen() {
+  const config::ListenOptions& options = options_.listen;
+  if (options.port != 0) {
+    for (const std::string& address : options.bind) {
+      auto listener =
+          net::Listener::tcp(loop_, address, options.port, options.backlog,
+                             [this](base::UniqueFd fd, const net::Address&) { on_accept(std::move(fd), true); });
+      if (!listener) return refused("listen.port", listener.error());
+      listeners_.push_back(std::move(*listener));
+    }
+  }
+  if (!options.unixsocket.empty()) {
+    auto listener =
+        net::Listener::unix_socket(loop_, options.unixsocket, options.unixsocketperm, options.backlog,
+                                   [this](base::UniqueFd fd, const net::Address&) { on_accept(std::move(fd), false); });
+    if (!listener) return refused("listen.unixsocket", listener.error());
+    listeners_.push_back(std::move(*listener));
+  }
+  if (listeners_.empty()) return refused("listen.port", "there is no port and no UNIX socket to listen on");
+  return {};
+}
+
+void Server::make_workers() {
+  const Shared shared{.cache = cache_,
+                      .cache_enabled = options_.cache.enabled,
+                      .commands = commands_,
+                      .handlers = handlers_,
+                      .info = *this,
+                      .mesh = *this,
+                      .resolver = resolver_,
+                      .outage_log = outage_log_,
+                      .server_facts = server_facts_};
+  for (unsigned i = 0; i < worker_count_; ++i) {
+    workers_.push_back(std::make_unique<Worker>(shared, worker_options(options_, i, worker_count_)));
+  }
+}
+
+void Server::run() {
+  signals_ = std::make_unique<net::Signals>(
+      loop_, net::Signals::Handlers{.on_stop = [this](int signal, unsigned times) { on_stop_signal(signal, times); },
+                                    .on_hangup =
+                                        [] {
+                                          if (auto reopened = log::reopen(); !reopened) log::error(reopened.error());
+                                          log::info("log reopened");
+                                        }});
+  log_start();
+  for (const auto& worker : workers_) worker->start();
+  loop_.run();
+  for (const auto& worker : workers_) worker->join();
+  log::info("stopped");
+}
+
+void Server::log_start() const {
+  std::string places;
+  for (const auto& listener : listeners_) {
+    if (!places.empty()) places += ",";
+    places += listener->address().to_string();
+  }
+  log::info("started", {{"version", base::kVersion},
+                        {"listen", places},
+                        {"port", options_.listen.port},
+                        {"upstream", config::display_url(options_.upstream.target)},
+                        {"workers", worker_count_},
+                        {"maxclients", maxclients_},
+                        {"cache", options_.cache.enabled},
+                        {"capacity", options_.cache.capacity},
+                        {"capacity_bytes", options_.cache.capacity_bytes},
+                        {"ttl_ms", options_.cache.ttl.count()},
+                        {"consistency", "ttl"},
+                        {"eviction", "lru"},
+                        {"pid", static_cast<std::int64_t>(getpid())}});
+  if (maxclients_ < options_.listen.maxclients) {
+    log::warn("maxclients lowered to fit the limit of open files",
+              {{"wanted", options_.listen.maxclients}, {"maxclients", maxclients_}});
+  }
+}
+
+void Server::on_accept(base::UniqueFd fd, bool is_tcp) {
+  proxy::ClientPermit permit(clients_, maxclients_, ++last_client_id_);
+  if (!permit.is_valid()) {
+    ++refused_clients_;
+    // A new socket's buffer is empty: this fits or the client is gone.
+    static_cast<void>(::send(fd.value(), kTooManyClients.data(), kTooManyClients.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+    return;
+  }
+  if (is_tcp) net::apply(net::SocketOptions::for_client(options_.listen.tcp_keepalive), fd.value());
+  workers_[next_worker_]->adopt(std::move(fd), std::move(permit));
+  next_worker_ = (next_worker_ + 1) % workers_.size();
+}
+
+void Server::on_stop_signal(int signal, unsigned times) {
+  if (times > 1) {
+    finish();
+    return;
+  }
+  log::info("stopping", {{"signal", signal}, {"clients", clients_.load()}});
+  for (const auto& listener : listeners_) listener->close();
+  stop_timer_.start(options_.shutdown_timeout);
+  for (const auto& worker : workers_) {
+    worker->drain([this] {
+      mailbox_.post([this] {
+        if (++drained_ == workers_.size()) finish();
+      });
+    });
+  }
+}
+
+void Server::finish() {
+  stop_timer_.cancel();
+  for (const auto& worker : workers_) worker->stop();
+  loop_.stop();
+}
+
+void Server::post(cache::OwnerId worker, std::move_only_function<void(proxy::FillTable&)> task) {
+  workers_[static_cast<std::size_t>(worker)]->post(std::move(task));
+}
+
+}  // namespace anteroom::server

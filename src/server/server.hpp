@@ -1,0 +1,82 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cache/cache.hpp"
+#include "command/table.hpp"
+#include "config/options.hpp"
+#include "net/event_loop.hpp"
+#include "net/listener.hpp"
+#include "net/mailbox.hpp"
+#include "net/outage_log.hpp"
+#include "net/resolver.hpp"
+#include "net/signals.hpp"
+#include "proxy/fill_table.hpp"
+#include "proxy/handler_registry.hpp"
+#include "proxy/services.hpp"
+#include "server/worker.hpp"
+#include "upstream/server_facts.hpp"
+
+namespace anteroom::server {
+
+/// The front-end as a process: listeners, signals, workers, and what the workers share. Lives on the main thread, which
+/// accepts connections and deals them out in turn, so that every worker gets its share whatever the transport.
+///
+/// Stopping: SIGTERM or SIGINT closes the listeners and lets every client have what it has asked for; after
+/// shutdown_timeout, or at the second signal, what is left is closed.
+class Server final : private proxy::FillMesh, private proxy::InfoSource {
+ public:
+  /// Everything that can fail is done here, before a thread runs: one line that names the option and what is wrong.
+  static std::expected<std::unique_ptr<Server>, std::string> create(const config::Options& options);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Serves until it is stopped by a signal.
+  void run();
+
+ private:
+  Server(const config::Options& options, proxy::HandlerRegistry handlers, command::Table commands);
+  std::expected<void, std::string> listen();
+  [[nodiscard]] std::unexpected<std::string> refused(std::string_view option, const std::string& why) const;
+  void make_workers();
+  void log_start() const;
+  void on_accept(base::UniqueFd fd, bool is_tcp);
+  void on_stop_signal(int signal, unsigned times);
+  void finish();
+
+  void post(cache::OwnerId worker, std::move_only_function<void(proxy::FillTable&)> task) override;
+  [[nodiscard]] std::string anteroom_section() const override;
+
+  const config::Options options_;
+  const command::Table commands_;
+  const proxy::HandlerRegistry handlers_;
+  const unsigned worker_count_;
+  const std::size_t maxclients_;
+  const base::TimePoint started_;
+
+  net::EventLoop loop_;
+  net::Mailbox mailbox_{loop_};
+  net::Resolver resolver_;
+  net::OutageLog outage_log_;
+  upstream::ServerFacts server_facts_;
+  cache::Cache cache_;
+
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::size_t next_worker_ = 0;
+  std::size_t drained_ = 0;
+  std::atomic<std::size_t> clients_{0};
+  std::uint64_t last_client_id_ = 0;
+  std::uint64_t refused_clients_ = 0;
+  net::Timer stop_timer_;
+  std::unique_ptr<net::Signals> signals_;
+};
+
+}  // namespace anteroom::server

@@ -1,0 +1,140 @@
+#include "server/worker.hpp"
+
+#include <pthread.h>
+
+#include <utility>
+
+#include "base/random.hpp"
+#include "net/socket_stream.hpp"
+#include "proxy/session.hpp"
+
+namespace anteroom::server {
+namespace {
+
+// Entries reclaimed per shard and period: bounds the time of a tick to well under a millisecond.
+constexpr std::size_t kExpireBudget = 1000;
+// A link to a db that nobody uses is worth keeping this long.
+constexpr auto kLinkIdle = std::chrono::seconds(60);
+constexpr base::Milliseconds kSecond{1000};
+// How often a stopping worker looks whether its last session has gone.
+constexpr base::Milliseconds kDrainPoll{10};
+
+}  // namespace
+
+Worker::Worker(const Shared& shared, WorkerOptions options)
+    : shared_(shared),
+      options_(std::move(options)),
+      forwarder_(sessions_, shared.cache_enabled ? &shared.cache : nullptr),
+      pool_({loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
+            options_.link, base::random_seed()),
+      fills_(loop_, sessions_, shared.cache, shared.mesh, metrics_,
+             {options_.number, options_.ttl, options_.fill_timeout, options_.fill_waiters_max}),
+      backend_({loop_, shared.resolver, mailbox_, shared.outage_log, metrics_, fills_}, options_.backend,
+               base::random_seed()),
+      services_{.loop = loop_,
+                .sessions = sessions_,
+                .commands = shared.commands,
+                .handlers = shared.handlers,
+                .hooks = hooks_,
+                .cache = shared.cache_enabled ? &shared.cache : nullptr,
+                .fills = fills_,
+                .forwarder = forwarder_,
+                .metrics = metrics_,
+                .info = shared.info,
+                .server_facts = shared.server_facts,
+                .scratch = scratch_,
+                .default_db = options_.link.db,
+                .limits = options_.limits},
+      cache_timer_(loop_, [this] { expire_entries(); }),
+      second_timer_(loop_, [this] { every_second(); }) {
+  forwarder_.set_pool(pool_);
+  fills_.set_backend(backend_);
+  if (!options_.denied_commands.empty()) hooks_.add(proxy::make_deny_hook(options_.denied_commands));
+  if (options_.access_log_every_n > 0) hooks_.add(proxy::make_access_log_hook(options_.access_log_every_n));
+}
+
+Worker::~Worker() { join(); }
+
+void Worker::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::run() {
+  pthread_setname_np(pthread_self(), ("worker-" + std::to_string(static_cast<int>(options_.number))).c_str());
+  // The first link and the fill connection are made now, so that an upstream that is down shows at start.
+  static_cast<void>(pool_.shared(options_.link.db));
+  if (shared_.cache_enabled) {
+    backend_.start();
+    cache_timer_.start(options_.cache_period);
+  }
+  second_timer_.start(kSecond);
+  loop_.run();
+}
+
+void Worker::adopt(base::UniqueFd fd, proxy::ClientPermit permit) {
+  mailbox_.post([this, fd = std::move(fd), permit = std::move(permit)]() mutable {
+    const proxy::SessionId id = sessions_.allocate();
+    auto stream = std::make_unique<net::SocketStream>(loop_, std::move(fd));
+    auto session = std::make_unique<proxy::Session>(id, std::move(permit), std::move(stream), services_);
+    proxy::Session& started = *session;
+    sessions_.put(id, std::move(session));
+    started.start();
+  });
+}
+
+void Worker::post(std::move_only_function<void(proxy::FillTable&)> task) {
+  mailbox_.post([this, task = std::move(task)]() mutable { task(fills_); });
+}
+
+void Worker::drain(net::EventLoop::Task on_drained) {
+  mailbox_.post([this, on_drained = std::move(on_drained)]() mutable {
+    on_drained_ = std::move(on_drained);
+    sessions_.for_each([](proxy::Session& session) { session.drain(); });
+    second_timer_.start(kDrainPoll);
+  });
+}
+
+void Worker::stop() {
+  mailbox_.post([this] {
+    sessions_.for_each([](proxy::Session& session) { session.close(); });
+    pool_.close();
+    backend_.close();
+    loop_.stop();
+  });
+}
+
+void Worker::expire_entries() {
+  const auto first = static_cast<std::size_t>(options_.number);
+  for (std::size_t shard = first; shard < shared_.cache.shard_count(); shard += options_.workers) {
+    shared_.cache.expire(shard, loop_.now(), kExpireBudget);
+  }
+  cache_timer_.start(options_.cache_period);
+}
+
+void Worker::every_second() {
+  pool_.reap(loop_.now(), kLinkIdle);
+  sessions_.for_each([](proxy::Session& session) { session.release_idle_memory(); });
+  if (options_.idle_timeout > base::Milliseconds::zero()) close_idle_sessions();
+  check_drained();
+  second_timer_.start(on_drained_ ? kDrainPoll : kSecond);
+}
+
+void Worker::close_idle_sessions() {
+  const base::TimePoint now = loop_.now();
+  sessions_.for_each([&](proxy::Session& session) {
+    // A client that waits for a reply is not idle, however long it takes.
+    if (!session.owes_nothing() || now - session.last_active() < options_.idle_timeout) return;
+    metrics_.clients_closed_idle.add();
+    session.close();
+  });
+}
+
+void Worker::check_drained() {
+  if (on_drained_ && sessions_.size() == 0) std::exchange(on_drained_, nullptr)();
+}
+
+}  // namespace anteroom::server

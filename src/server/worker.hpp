@@ -1,0 +1,107 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backend/hiredis_backend.hpp"
+#include "base/read_buffer.hpp"
+#include "base/unique_fd.hpp"
+#include "cache/cache.hpp"
+#include "metrics/worker_metrics.hpp"
+#include "net/event_loop.hpp"
+#include "net/mailbox.hpp"
+#include "proxy/client_permit.hpp"
+#include "proxy/fill_table.hpp"
+#include "proxy/forwarder.hpp"
+#include "proxy/hooks.hpp"
+#include "proxy/services.hpp"
+#include "proxy/session_table.hpp"
+#include "upstream/pool.hpp"
+
+namespace anteroom::server {
+
+/// What one worker is made with. Copied; the times are those of the configuration.
+struct WorkerOptions {
+  cache::OwnerId number{};
+  unsigned workers = 1;
+  upstream::LinkOptions link;
+  backend::HiredisBackend::Options backend;
+  cache::TtlPolicy ttl;
+  base::Milliseconds fill_timeout{3000};
+  std::size_t fill_waiters_max = 65536;
+  base::Milliseconds cache_period{100};
+  base::Milliseconds idle_timeout{0};  ///< 0 = never
+  proxy::SessionLimits limits;
+  std::vector<std::string> denied_commands;
+  std::uint64_t access_log_every_n = 0;  ///< 0 = off
+};
+
+/// What the workers share. All of it is thread-safe or immutable and outlives them.
+struct Shared {
+  cache::Cache& cache;
+  bool cache_enabled;
+  const command::Table& commands;
+  const proxy::HandlerRegistry& handlers;
+  const proxy::InfoSource& info;
+  proxy::FillMesh& mesh;
+  net::Resolver& resolver;
+  net::OutageLog& outage_log;
+  upstream::ServerFacts& server_facts;
+};
+
+/// One thread with one loop: its sessions, its links, its fill connection, its share of the cache's periodic work.
+/// Made and joined on the main thread; everything inside runs on its own.
+class Worker {
+ public:
+  Worker(const Shared& shared, WorkerOptions options);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void start();
+
+  // Any thread.
+  /// Takes over an accepted, non-blocking connection.
+  void adopt(base::UniqueFd fd, proxy::ClientPermit permit);
+  void post(std::move_only_function<void(proxy::FillTable&)> task);
+  /// Lets every session finish what it has asked for; calls `on_drained` on this thread when all are gone.
+  void drain(net::EventLoop::Task on_drained);
+  /// Ends the loop after closing what is left.
+  void stop();
+  void join();
+
+  [[nodiscard]] const metrics::WorkerMetrics& metrics() const noexcept { return metrics_; }
+
+ private:
+  void run();
+  void expire_entries();
+  void every_second();
+  void close_idle_sessions();
+  void check_drained();
+
+  const Shared shared_;
+  const WorkerOptions options_;
+
+  metrics::WorkerMetrics metrics_;
+  net::EventLoop loop_;
+  net::Mailbox mailbox_{loop_};
+  base::ReadBuffer scratch_;
+  proxy::HookChain hooks_;
+  proxy::SessionTable sessions_{loop_};
+  proxy::Forwarder forwarder_;
+  upstream::Pool pool_;
+  proxy::FillTable fills_;
+  backend::HiredisBackend backend_;
+  proxy::Services services_;
+  net::Timer cache_timer_;
+  net::Timer second_timer_;
+  net::EventLoop::Task on_drained_;
+  std::thread thread_;
+};
+
+}  // namespace anteroom::server

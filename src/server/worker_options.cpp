@@ -1,0 +1,91 @@
+#include "server/worker_options.hpp"
+
+namespace anteroom::server {
+namespace {
+
+net::ConnectTarget connect_target(const config::UpstreamOptions& upstream) {
+  net::ConnectTarget target;
+  if (upstream.target.kind == config::Upstream::Kind::kUnix) {
+    target.unix_path = upstream.target.path;
+  } else {
+    target.host = upstream.target.host;
+    target.port = upstream.target.port;
+  }
+  target.dns_timeout = upstream.dns_timeout;
+  target.connect_timeout = upstream.connect_timeout;
+  // A local socket answers at once or not at all; patience is for networks.
+  target.connect_unix_timeout = std::min(upstream.connect_timeout, target.connect_unix_timeout);
+  target.socket = net::SocketOptions::for_upstream(upstream.response_timeout);
+  return target;
+}
+
+upstream::LinkOptions link_options(const config::UpstreamOptions& upstream) {
+  upstream::LinkOptions link;
+  link.target = connect_target(upstream);
+  link.credentials = {upstream.target.user, upstream.target.password};
+  link.db = upstream.target.db;
+  link.handshake_timeout = upstream.handshake_timeout;
+  link.response_timeout = upstream.response_timeout;
+  link.reconnect_base = upstream.reconnect_base;
+  link.reconnect_cap = upstream.reconnect_cap;
+  link.queue_bytes_max = upstream.queue_bytes_max;
+  link.queue_requests_max = upstream.queue_requests_max;
+  return link;
+}
+
+backend::HiredisBackend::Options backend_options(const config::UpstreamOptions& upstream) {
+  backend::HiredisBackend::Options backend;
+  backend.target = connect_target(upstream);
+  backend.user = upstream.target.user;
+  backend.password = upstream.target.password;
+  backend.handshake_timeout = upstream.handshake_timeout;
+  backend.response_timeout = upstream.response_timeout;
+  backend.reconnect_base = upstream.reconnect_base;
+  backend.reconnect_cap = upstream.reconnect_cap;
+  backend.queue_max = upstream.queue_requests_max;
+  return backend;
+}
+
+proxy::SessionLimits session_limits(const config::LimitOptions& limits) {
+  proxy::SessionLimits session;
+  session.parser.inline_bytes_max = limits.inline_bytes;
+  session.parser.args_max = limits.args;
+  session.parser.bulk_bytes_max = limits.bulk_bytes;
+  session.parser.command_bytes_max = limits.query_buffer_bytes;
+  session.query_buffer_bytes = limits.query_buffer_bytes;
+  session.output_buffer_bytes = limits.output_buffer_bytes;
+  session.output_pause_bytes = limits.output_pause_bytes;
+  session.pipeline_depth = limits.pipeline_depth;
+  session.requests_per_turn = limits.requests_per_turn;
+  return session;
+}
+
+}  // namespace
+
+WorkerOptions worker_options(const config::Options& options, unsigned number, unsigned workers) {
+  WorkerOptions worker;
+  worker.number = cache::OwnerId{static_cast<std::uint8_t>(number)};
+  worker.workers = workers;
+  worker.link = link_options(options.upstream);
+  worker.backend = backend_options(options.upstream);
+  worker.ttl = {options.cache.ttl, options.cache.negative_ttl, options.cache.min_ttl};
+  worker.fill_timeout = options.cache.fill_timeout;
+  worker.fill_waiters_max = options.cache.coalesce_max_waiters;
+  worker.cache_period = options.cache.period;
+  worker.idle_timeout = options.listen.idle_timeout;
+  worker.limits = session_limits(options.limits);
+  worker.denied_commands = options.commands.deny;
+  worker.access_log_every_n = options.log.every_n;
+  return worker;
+}
+
+cache::Options cache_options(const config::Options& options, unsigned workers) {
+  cache::Options cache;
+  cache.capacity = options.cache.capacity;
+  cache.capacity_bytes = options.cache.capacity_bytes;
+  cache.max_entry_bytes = options.cache.max_entry_bytes;
+  cache.workers = workers;
+  return cache;
+}
+
+}  // namespace anteroom::server
