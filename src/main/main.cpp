@@ -1,0 +1,42 @@
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/version.hpp"
+#include "config/command_line.hpp"
+#include "config/describe.hpp"
+#include "config/loader.hpp"
+#include "main/check.hpp"
+#include "main/options.hpp"
+#include "main/serve.hpp"
+
+namespace {
+
+using namespace anteroom;
+
+constexpr int kExitBadOptions = 2;
+
+int refuse(const config::Errors& errors) {
+  for (const config::Error& error : errors) std::fprintf(stderr, "anteroom: %s\n", error.to_string().c_str());
+  return kExitBadOptions;
+}
+
+int run(const config::CommandLine& command_line) {
+  if (command_line.wants_help) return std::fputs(config::help_text().c_str(), stdout) < 0 ? 1 : 0;
+  if (command_line.wants_version) return std::printf("anteroom %s\n", base::kVersion.data()) < 0 ? 1 : 0;
+  if (command_line.subcommand == config::Subcommand::kOptions) {
+    return command_line.errors.empty() ? app::run_options() : refuse(command_line.errors);
+  }
+  const auto options = config::load(command_line, config::process_environment());
+  if (!options) return refuse(options.error());
+  return command_line.subcommand == config::Subcommand::kCheck ? app::run_check(*options) : app::run_serve(*options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // An empty argv is possible (execve) and has no name to leave out.
+  const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  config::scrub_argv(argc, argv);
+  return run(config::parse_command_line(arguments));
+}
