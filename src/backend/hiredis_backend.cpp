@@ -9,16 +9,7 @@
 namespace anteroom::backend {
 namespace {
 
-// A connection that ends sooner than this after coming up, twice in a row, counts as a failed dial.
-constexpr auto kStableAfter = std::chrono::seconds(1);
 constexpr int kSilentTimeouts = 2;
-
-base::StagedError staged(const net::ConnectError& error, const net::ConnectTarget& target) {
-  const auto after = std::chrono::duration_cast<base::Milliseconds>(error.elapsed);
-  if (error.stage == net::ConnectStage::kDns) return base::StagedError::dns_failed(target.host, after);
-  const auto stage = error.stage == net::ConnectStage::kConnect ? base::Stage::kConnect : base::Stage::kConnectUnix;
-  return base::StagedError::connect_failed(stage, error.text, after);
-}
 
 }  // namespace
 
@@ -27,7 +18,7 @@ HiredisBackend::HiredisBackend(Context context, Options options, std::uint64_t j
       options_(std::move(options)),
       connector_(context.loop, context.resolver, context.mailbox),
       timer_(context.loop, [this] { on_timer(); }),
-      backoff_(options_.reconnect_base, options_.reconnect_cap, jitter_seed) {}
+      reconnect_(options_.reconnect_base, options_.reconnect_cap, jitter_seed) {}
 
 HiredisBackend::~HiredisBackend() { close(); }
 
@@ -41,8 +32,13 @@ void HiredisBackend::fetch(FetchId id, int db, std::string_view key) {
       fail_later(id, base::StagedError::shutting_down());
       return;
     case State::kBackoff:
-      fail_later(id, last_error_);
-      return;
+      if (!context_.outage_log.is_up()) {
+        fail_later(id, last_error_);
+        return;
+      }
+      timer_.cancel();  // another connection has found the upstream back
+      dial();
+      break;
     case State::kIdle:
       dial();
       break;
@@ -87,7 +83,7 @@ void HiredisBackend::dial() {
 
 void HiredisBackend::on_dialed(net::Connector::Result result) {
   if (!result) {
-    dial_failed(staged(result.error(), options_.target));
+    dial_failed(result.error().staged(options_.target));
     return;
   }
   attach(std::move(*result));
@@ -147,7 +143,8 @@ void HiredisBackend::on_handshake_reply(const redisReply* reply) {
 void HiredisBackend::on_up() {
   state_ = State::kUp;
   timer_.cancel();
-  up_since_ = last_received_ = context_.loop.now();
+  last_received_ = context_.loop.now();
+  reconnect_.on_up(context_.loop.now());
   context_.metrics.upstream_links.add(1);
   is_counted_ = true;
   context_.outage_log.succeeded(context_.loop.now());
@@ -165,7 +162,7 @@ void HiredisBackend::dial_failed(const base::StagedError& error) {
   drop_stream();
   context_.metrics.upstream_dial_errors.add();
   context_.outage_log.failed(error.reply(), context_.loop.now());
-  timer_.start(backoff_.next());
+  timer_.start(reconnect_.pause_after_failure());
   fail_waiting(error);
 }
 
@@ -181,16 +178,15 @@ void HiredisBackend::on_disconnected() {
     context_.metrics.upstream_losses.add();
     log::info("fill connection lost",
               {{"upstream", options_.target.label()}, {"pending", static_cast<std::int64_t>(in_flight_.size())}});
-    const bool is_early = context_.loop.now() - up_since_ < kStableAfter;
-    if (is_early && lost_early_) {
+    const base::Duration pause = reconnect_.pause_after_loss(context_.loop.now());
+    if (pause > base::Duration::zero()) {
       last_error_ = base::StagedError::connect_failed(base::Stage::kConnect, "lost right after it was made", {});
+      context_.outage_log.failed(last_error_.reply(), context_.loop.now());
       state_ = State::kBackoff;
-      timer_.start(backoff_.next());
+      timer_.start(pause);
     } else {
-      backoff_.reset();
       dial();
     }
-    lost_early_ = is_early;
   }
   for (const Fetch& fetch : std::exchange(in_flight_, {})) {
     if (!fetch.is_failed) {

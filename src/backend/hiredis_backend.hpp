@@ -12,12 +12,12 @@
 #include <string_view>
 
 #include "backend/cache_backend.hpp"
-#include "base/backoff.hpp"
 #include "metrics/worker_metrics.hpp"
 #include "net/byte_stream.hpp"
 #include "net/connector.hpp"
 #include "net/event_loop.hpp"
 #include "net/outage_log.hpp"
+#include "net/reconnect.hpp"
 
 // hiredis's own names.
 struct redisAsyncContext;  // NOLINT(readability-identifier-naming)
@@ -109,7 +109,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   State state_ = State::kIdle;
   net::Connector connector_;
   net::Timer timer_;  // handshake, silence and backoff share it: what it means follows from the state
-  base::Backoff backoff_;
+  net::Reconnect reconnect_;
   base::StagedError last_error_;
 
   std::unique_ptr<net::ByteStream> stream_;
@@ -121,8 +121,6 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   std::uint64_t written_bytes_ = 0;  // to this connection
   std::deque<Fetch> in_flight_;      // in the order of their replies
   base::TimePoint last_received_{};
-  base::TimePoint up_since_{};
-  bool lost_early_ = false;  // the last loss came right after the connection was up
   bool is_counted_ = false;  // in the gauge of links
 };
 

@@ -147,4 +147,17 @@ void Connector::drop_socket() noexcept {
   fd_.reset();
 }
 
+base::StagedError ConnectError::staged(const ConnectTarget& target) const {
+  const auto after = std::chrono::duration_cast<base::Milliseconds>(elapsed);
+  switch (stage) {
+    case ConnectStage::kDns:
+      return base::StagedError::dns_failed(target.host, after);
+    case ConnectStage::kConnect:
+      return base::StagedError::connect_failed(base::Stage::kConnect, text, after);
+    case ConnectStage::kConnectUnix:
+      break;
+  }
+  return base::StagedError::connect_failed(base::Stage::kConnectUnix, text, after);
+}
+
 }  // namespace anteroom::net

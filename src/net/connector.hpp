@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/staged_error.hpp"
 #include "base/unique_fd.hpp"
 #include "net/address.hpp"
 #include "net/byte_stream.hpp"
@@ -40,6 +41,9 @@ struct ConnectError {
   int error = 0;             ///< errno of the last address tried, ETIMEDOUT if time ran out; for kDns 0 or ETIMEDOUT
   std::string text;          ///< one line, "127.0.0.1:6379: Connection refused"
   base::Duration elapsed{};  ///< since start()
+
+  /// What a client is told whose request needed this connection.
+  [[nodiscard]] base::StagedError staged(const ConnectTarget& target) const;
 };
 
 /// Makes one connection: looks the name up, then tries its addresses in turn. Serves one attempt at a time and may be

@@ -11,23 +11,6 @@
 namespace anteroom::upstream {
 namespace {
 
-// A link that ends sooner than this after coming up, twice in a row, counts as a failed dial, or a crashing server
-// would be dialled without a pause.
-constexpr auto kStableAfter = std::chrono::seconds(1);
-
-base::StagedError staged(const net::ConnectError& error, const net::ConnectTarget& target) {
-  const auto after = std::chrono::duration_cast<base::Milliseconds>(error.elapsed);
-  switch (error.stage) {
-    case net::ConnectStage::kDns:
-      return base::StagedError::dns_failed(target.host, after);
-    case net::ConnectStage::kConnect:
-      return base::StagedError::connect_failed(base::Stage::kConnect, error.text, after);
-    case net::ConnectStage::kConnectUnix:
-      break;
-  }
-  return base::StagedError::connect_failed(base::Stage::kConnectUnix, error.text, after);
-}
-
 const char* reason_text(int loss) {
   static constexpr std::array kTexts = {"closed by peer", "I/O error",     "unexpected bytes",
                                         "peer is silent", "reply stalled", "write stalled"};
@@ -40,7 +23,7 @@ Link::Link(LinkContext context, LinkOptions options, std::uint64_t jitter_seed)
     : context_(context),
       options_(std::move(options)),
       connector_(context.loop, context.resolver, context.mailbox),
-      backoff_(options_.reconnect_base, options_.reconnect_cap, jitter_seed),
+      reconnect_(options_.reconnect_base, options_.reconnect_cap, jitter_seed),
       timer_(context.loop, [this] { on_timer(); }),
       fsm_(options_.response_timeout) {}
 
@@ -52,7 +35,7 @@ void Link::start() {
 
 std::optional<base::StagedError> Link::submit(RequestId id, std::string_view command) {
   if (state_ == State::kClosed) return base::StagedError::shutting_down();
-  if (state_ == State::kBackoff) return last_error_;
+  if (state_ == State::kBackoff && !end_backoff_early()) return last_error_;
   if (out_.size() + command.size() > options_.queue_bytes_max || fsm_.size() >= options_.queue_requests_max) {
     // One command larger than the limit may pass when nothing else waits: it was within the client's own limits.
     if (!out_.empty() || fsm_.size() >= options_.queue_requests_max) return base::StagedError::overloaded();
@@ -65,6 +48,15 @@ std::optional<base::StagedError> Link::submit(RequestId id, std::string_view com
   if (state_ == State::kIdle) dial();
   if (state_ == State::kUp) schedule_flush();
   return std::nullopt;
+}
+
+bool Link::end_backoff_early() {
+  // Another connection has found the upstream back: no reason to wait any longer. But an error about one request (no
+  // such db) would only come again.
+  if (last_error_.is_verbatim || !context_.outage_log.is_up()) return false;
+  timer_.cancel();
+  state_ = State::kIdle;
+  return true;
 }
 
 void Link::close() {
@@ -84,7 +76,7 @@ void Link::dial() {
 
 void Link::on_dialed(std::expected<std::unique_ptr<net::ByteStream>, net::ConnectError> result) {
   if (!result) {
-    dial_failed(staged(result.error(), options_.target));
+    dial_failed(result.error().staged(options_.target));
     return;
   }
   shake_hands(std::move(*result));
@@ -106,7 +98,8 @@ void Link::on_up() {
   if (!handshake_->version().empty()) context_.server_facts.set_version(handshake_->version());
   handshake_.reset();
   timer_.cancel();
-  up_since_ = last_used_ = last_write_progress_ = context_.loop.now();
+  last_used_ = last_write_progress_ = context_.loop.now();
+  reconnect_.on_up(context_.loop.now());
   context_.metrics.upstream_links.add(1);
   context_.outage_log.succeeded(context_.loop.now());
   log::debug("link up", {{"upstream", options_.target.label()}, {"db", options_.db}});
@@ -120,7 +113,7 @@ void Link::dial_failed(const base::StagedError& error) {
   context_.metrics.upstream_dial_errors.add();
   // An error about one request (no such db) is not an outage.
   if (!error.is_verbatim) context_.outage_log.failed(error.reply(), context_.loop.now());
-  timer_.start(backoff_.next());
+  timer_.start(reconnect_.pause_after_failure());
   fail_all(error);
 }
 
@@ -133,17 +126,14 @@ void Link::lose(Loss reason) {
   context_.metrics.upstream_losses.add();
   drop_stream();
   timer_.cancel();
-  // Once may be an accident (CLIENT KILL) and is made good at once; twice in a row is a server that crashes.
-  const bool is_early = now - up_since_ < kStableAfter;
-  if (is_early && lost_early_) {
+  if (const base::Duration pause = reconnect_.pause_after_loss(now); pause > base::Duration::zero()) {
     last_error_ = base::StagedError::connect_failed(base::Stage::kConnect, "lost right after it was made", {});
+    context_.outage_log.failed(last_error_.reply(), now);
     state_ = State::kBackoff;
-    timer_.start(backoff_.next());
+    timer_.start(pause);
   } else {
-    backoff_.reset();
     state_ = State::kIdle;
   }
-  lost_early_ = is_early;
   fail_all(reason == Loss::kWriteStalled ? base::StagedError::write_stalled(options_.response_timeout)
                                          : base::StagedError::connection_lost(base::Executed::kNo));
   if (state_ == State::kIdle && options_.stay_connected) dial();

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string_view>
 
-#include "base/backoff.hpp"
 #include "base/byte_queue.hpp"
 #include "base/read_buffer.hpp"
 #include "base/staged_error.hpp"
@@ -16,6 +15,7 @@
 #include "net/connector.hpp"
 #include "net/event_loop.hpp"
 #include "net/outage_log.hpp"
+#include "net/reconnect.hpp"
 #include "resp/reply_scanner.hpp"
 #include "upstream/handshake.hpp"
 #include "upstream/link_fsm.hpp"
@@ -76,7 +76,8 @@ struct LinkContext {
 ///       ^                        \____________\_________________________/
 ///       '----- the pause is over ------ backoff <----- failure
 ///
-/// Requests wait while it dials; while it is in backoff they are refused with the last error. A byte that nobody asked
+/// Requests wait while it dials; while it is in backoff they are refused with the last error, unless another connection
+/// has found the upstream back. A byte that nobody asked
 /// for ends the link: whoever got the next reply might get another one's.
 class Link final : private net::StreamEvents {
  public:
@@ -106,6 +107,7 @@ class Link final : private net::StreamEvents {
   void on_readable() override;
   void on_writable() override;
 
+  [[nodiscard]] bool end_backoff_early();
   void dial();
   void on_dialed(std::expected<std::unique_ptr<net::ByteStream>, net::ConnectError> result);
   void shake_hands(std::unique_ptr<net::ByteStream> stream);
@@ -139,7 +141,7 @@ class Link final : private net::StreamEvents {
   std::unique_ptr<net::ByteStream> stream_;
   std::optional<Handshake> handshake_;
   base::StagedError last_error_;
-  base::Backoff backoff_;
+  net::Reconnect reconnect_;
   net::Timer timer_;  // handshake, expiry, stalls and backoff share it: what it means follows from the state
 
   LinkFsm fsm_;
@@ -150,8 +152,6 @@ class Link final : private net::StreamEvents {
   std::size_t scanned_ = 0;  // bytes at the front of in_ that the scanner has seen, all of one unfinished reply
   base::TimePoint last_write_progress_{};
   base::TimePoint last_used_{};
-  base::TimePoint up_since_{};
-  bool lost_early_ = false;  // the last loss came right after the link was up
   bool flush_scheduled_ = false;
   bool write_blocked_ = false;
   bool congested_ = false;

@@ -403,6 +403,20 @@ TEST_F(LinkTest, ComesBackAfterThePauseWithTheNextRequest) {
   EXPECT_TRUE(answered(2));
 }
 
+TEST_F(LinkTest, PauseEndsWhenAnotherConnectionHasFoundTheUpstreamBack) {
+  server_.stop_listening();
+  submit(1, "A");
+  ASSERT_TRUE(failed(1));
+  ASSERT_EQ(link().state(), State::kBackoff);
+  server_.listen();
+  outages_.succeeded(loop_.now());
+
+  submit(2, "B");
+  server_with(1).send("+b\r\n");
+
+  EXPECT_TRUE(answered(2));
+}
+
 TEST_F(LinkTest, LinkThatStaysConnectedComesBackByItself) {
   options_.stay_connected = true;
   options_.reconnect_base = options_.reconnect_cap = milliseconds(10);
