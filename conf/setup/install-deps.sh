@@ -14,7 +14,7 @@ install_flags=(-y --no-install-recommends --no-upgrade)
 # `a|b` means: either will do, a is preferred.
 build_packages=(
   g++ make pkg-config python3
-  libevent-dev libgnutls28-dev libspdlog-dev libcli11-dev nlohmann-json3-dev robin-map-dev
+  libevent-dev libgnutls28-dev libspdlog-dev nlohmann-json3-dev robin-map-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
   'redis-server|valkey-server' 'redis-tools|valkey-tools'
 )

@@ -38,7 +38,7 @@ class Parser {
         take_flag(argument);
       } else if (argument.starts_with('-') && argument.size() > 1) {
         // Two bytes only: what follows could be a value.
-        refuse_flag(argument.substr(0, 2));
+        refuse_flag(argument.substr(0, 2), argument.size() > 2);
       } else {
         take_word(argument);
       }
@@ -58,7 +58,7 @@ class Parser {
       return;
     }
     if (option == nullptr && flag != "config") {
-      refuse_flag(name);
+      refuse_flag(name, equals != std::string::npos);
       return;
     }
     const auto value = equals == std::string_view::npos ? next_value() : std::optional(argument.substr(equals + 1));
@@ -95,11 +95,13 @@ class Parser {
                                 " (there are serve, check and options)");
   }
 
-  void refuse_flag(std::string_view name) {
+  void refuse_flag(std::string_view name, bool has_value) {
     const std::string shown = in_quotes(name);
     refuse(shown.substr(1, shown.size() - 2), "unknown option" + suggestion(normalized_flag(name), flag_names()));
-    // Most likely its value, which nobody needs to see.
-    if (next_ < arguments_.size() && !arguments_[next_].starts_with('-') && !is_subcommand(arguments_[next_])) ++next_;
+    // What follows is most likely its value, which nobody needs to see.
+    if (!has_value && next_ < arguments_.size() && !arguments_[next_].starts_with('-') &&
+        !is_subcommand(arguments_[next_]))
+      ++next_;
   }
 
   static bool is_subcommand(std::string_view word) {

@@ -36,7 +36,6 @@ THIRD_PARTY = {
     "ngtcp2/": {"quic"},
     "gnutls/": {"quic", "net"},
     "nlohmann/": {"config", "admin"},
-    "CLI/": {"config", "main"},
     "spdlog/": {"base"},
     "fmt/": {"base"},
     "tsl/": set(EDGES),

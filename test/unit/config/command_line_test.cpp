@@ -95,6 +95,11 @@ TEST(CommandLine, UnknownWordsAreOneLineEach) {
   EXPECT_EQ(errors_of({""}).size(), 1U);
 }
 
+TEST(CommandLine, UnknownFlagWithItsValueDoesNotSwallowTheNextWord) {
+  EXPECT_EQ(errors_of({"serve", "--foo=1", "now"}).size(), 2U);
+  EXPECT_EQ(errors_of({"serve", "--foo", "1"}).size(), 1U);
+}
+
 TEST(CommandLine, AllErrorsAreFound) { EXPECT_EQ(errors_of({"srve", "--foo", "1", "--port"}).size(), 3U); }
 
 /// What is left of the arguments after scrub_argv().
