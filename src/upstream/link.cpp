@@ -33,18 +33,22 @@ void Link::start() {
   if (state_ == State::kIdle) dial();
 }
 
-std::optional<base::StagedError> Link::submit(RequestId id, std::string_view command) {
+std::optional<base::StagedError> Link::refusal(std::size_t command_bytes) {
   if (state_ == State::kClosed) return base::StagedError::shutting_down();
   if (state_ == State::kBackoff && !end_backoff_early()) return last_error_;
-  if (out_.size() + command.size() > options_.queue_bytes_max || fsm_.size() >= options_.queue_requests_max) {
-    // One command larger than the limit may pass when nothing else waits: it was within the client's own limits.
-    if (!out_.empty() || fsm_.size() >= options_.queue_requests_max) return base::StagedError::overloaded();
-  }
+  if (fsm_.size() >= options_.queue_requests_max) return base::StagedError::overloaded();
+  // One command larger than the limit may pass when nothing else waits: it was within the client's own limits.
+  if (!out_.empty() && out_.size() + command_bytes > options_.queue_bytes_max) return base::StagedError::overloaded();
+  return std::nullopt;
+}
+
+std::optional<base::StagedError> Link::submit(RequestId id, std::string_view command) {
+  if (auto refused = refusal(command.size())) return refused;
   last_used_ = context_.loop.now();
   fsm_.submit(id, command.size());
   out_.append(command);
   context_.metrics.upstream_pending.add(1);
-  if (out_.size() > kCongestedBytes) congested_ = true;
+  if (is_over_marks(1)) congested_ = true;
   if (state_ == State::kIdle) dial();
   if (state_ == State::kUp) schedule_flush();
   return std::nullopt;
@@ -111,8 +115,8 @@ void Link::dial_failed(const base::StagedError& error) {
   last_error_ = error;
   state_ = State::kBackoff;
   context_.metrics.upstream_dial_errors.add();
-  // An error about one request (no such db) is not an outage.
-  if (!error.is_verbatim) context_.outage_log.failed(error.reply(), context_.loop.now());
+  // An error about one request (no such db) is not an outage, unless it is about the db that all start in.
+  if (!error.is_verbatim || options_.stay_connected) context_.outage_log.failed(error.reply(), context_.loop.now());
   timer_.start(reconnect_.pause_after_failure());
   fail_all(error);
 }

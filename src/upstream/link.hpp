@@ -92,6 +92,8 @@ class Link final : private net::StreamEvents {
   void start();
   /// Appends one whole command. Null if it was accepted; otherwise nothing was and the events will not speak of it.
   [[nodiscard]] std::optional<base::StagedError> submit(RequestId id, std::string_view command);
+  /// Why submit() would refuse a command of this size now; may end a pause.
+  [[nodiscard]] std::optional<base::StagedError> refusal(std::size_t command_bytes);
   /// More is queued than is good: stop producing until on_drained().
   [[nodiscard]] bool is_congested() const noexcept { return congested_; }
   /// Fails everything that waits and never dials again.
@@ -124,14 +126,16 @@ class Link final : private net::StreamEvents {
 
   void schedule_flush();
   void flush();
+  [[nodiscard]] bool is_over_marks(std::size_t part) const noexcept;
   void update_congestion();
   void on_timer();
   void check_deadlines();
   void arm_deadline_timer();
   [[nodiscard]] base::TimePoint next_deadline() const;
 
-  /// Sessions stop producing above this many queued bytes and go on below a quarter of it.
+  /// Sessions stop producing above either mark, or half of the limit if that is less, and go on below half a mark.
   static constexpr std::size_t kCongestedBytes = 1u << 20;
+  static constexpr std::size_t kCongestedRequests = 32768;
 
   const LinkContext context_;
   const LinkOptions options_;

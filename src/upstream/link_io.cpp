@@ -14,6 +14,8 @@ constexpr std::size_t kReadBytes = 64 * 1024;
 // A reply that is not complete is handed on in pieces of at least this size, so that a large one is never collected.
 constexpr std::size_t kPieceBytes = 16 * 1024;
 constexpr std::size_t kIovecMax = 64;
+// No server says that much of itself.
+constexpr std::size_t kHandshakeBytesMax = 64 * 1024;
 // Nothing at all for this many response timeouts, although a reply is owed, means that the peer hangs.
 constexpr int kSilentTimeouts = 2;
 
@@ -57,6 +59,8 @@ void Link::take_replies() {
         if (state_ == State::kUp && end >= kPieceBytes) {
           scanned_ = 0;
           take_piece(bytes.substr(0, end), false);
+        } else if (state_ == State::kHandshaking && end > kHandshakeBytesMax) {
+          dial_failed(base::StagedError::handshake_refused("endless reply"));
         }
         return;
       case resp::ReplyScanner::Step::kPush:  // nobody subscribes on a shared link
@@ -87,6 +91,7 @@ void Link::take_piece(std::string_view piece, bool last) {
   if (last) {
     fsm_.pop_head();
     context_.metrics.upstream_pending.add(-1);
+    update_congestion();
   } else {
     fsm_.on_reply_started();
   }
@@ -155,10 +160,15 @@ void Link::flush() {
   }
 }
 
+bool Link::is_over_marks(std::size_t part) const noexcept {
+  return out_.size() > std::min(kCongestedBytes, options_.queue_bytes_max / 2) / part ||
+         fsm_.size() > std::min(kCongestedRequests, options_.queue_requests_max / 2) / part;
+}
+
 void Link::update_congestion() {
-  if (out_.size() > kCongestedBytes) {
+  if (is_over_marks(1)) {
     congested_ = true;
-  } else if (congested_ && out_.size() <= kCongestedBytes / 4) {
+  } else if (congested_ && !is_over_marks(2)) {
     congested_ = false;
     context_.events.on_drained(*this);
   }

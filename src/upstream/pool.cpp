@@ -9,6 +9,7 @@ Pool::Pool(LinkContext context, LinkOptions options, std::uint64_t jitter_seed)
 
 Link* Pool::shared(int db) {
   if (const auto found = links_.find(db); found != links_.end()) return found->second.get();
+  if (links_.size() >= kLinksMax) drop_unused();
   if (links_.size() >= kLinksMax) return nullptr;
 
   LinkOptions options = options_;
@@ -27,6 +28,14 @@ void Pool::reap(base::TimePoint now, base::Duration idle) {
   std::erase_if(links_, [&](const auto& entry) {
     const auto& [db, link] = entry;
     return db != options_.db && link->is_quiet() && now - link->last_used() >= idle;
+  });
+}
+
+void Pool::drop_unused() {
+  // Numbers of dbs that do not exist leave links that never come up.
+  std::erase_if(links_, [&](const auto& entry) {
+    const auto& [db, link] = entry;
+    return db != options_.db && link->is_quiet() && link->state() != Link::State::kUp;
   });
 }
 

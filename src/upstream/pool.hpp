@@ -17,7 +17,8 @@ class Pool {
   /// `options.db` and `options.stay_connected` are set per link.
   Pool(LinkContext context, LinkOptions options, std::uint64_t jitter_seed);
 
-  /// The shared link for `db`; dials on first use. Valid until the next reap(). Null when kLinksMax dbs are in use.
+  /// The shared link for `db`; dials on first use. Valid until the next call or
+  /// reap(). Null when kLinksMax dbs are in use.
   [[nodiscard]] Link* shared(int db);
   /// Closes links that have been quiet for `idle`. Call it at the start of a turn, not from a link's event.
   void reap(base::TimePoint now, base::Duration idle);
@@ -30,6 +31,8 @@ class Pool {
   static constexpr std::size_t kLinksMax = 128;
 
  private:
+  void drop_unused();
+
   const LinkContext context_;
   const LinkOptions options_;
   std::uint64_t jitter_seed_;

@@ -403,6 +403,20 @@ TEST_F(LinkTest, ComesBackAfterThePauseWithTheNextRequest) {
   EXPECT_TRUE(answered(2));
 }
 
+TEST_F(LinkTest, CongestionAlsoBeginsWithManyUnansweredRequests) {
+  options_.queue_requests_max = 100;
+  for (std::uint64_t id = 1; id <= 51; ++id) submit(id, "A");
+  EXPECT_TRUE(link().is_congested());
+
+  std::string replies;
+  for (int i = 0; i < 51; ++i) replies += "+a\r\n";
+  server_with(51).send(replies);
+
+  ASSERT_TRUE(answered(51));
+  EXPECT_FALSE(link().is_congested());
+  EXPECT_EQ(events_.drained, 1);
+}
+
 TEST_F(LinkTest, PauseEndsWhenAnotherConnectionHasFoundTheUpstreamBack) {
   server_.stop_listening();
   submit(1, "A");

@@ -89,10 +89,17 @@ TEST_F(PoolTest, LinkThatWasUsedLatelyIsNotReaped) {
 }
 
 TEST_F(PoolTest, NumberOfDbsInUseHasALimit) {
-  for (int db = 0; db < static_cast<int>(Pool::kLinksMax); ++db) ASSERT_NE(pool_.shared(db), nullptr);
+  for (int db = 0; db < static_cast<int>(Pool::kLinksMax); ++db) ASSERT_TRUE(comes_up(db));
 
   EXPECT_EQ(pool_.shared(1000), nullptr);
   EXPECT_NE(pool_.shared(5), nullptr);
+}
+
+TEST_F(PoolTest, LinksThatNeverCameUpMakeRoomForOthers) {
+  server_.stop_listening();
+  for (int db = 0; db < static_cast<int>(Pool::kLinksMax); ++db) ASSERT_NE(pool_.shared(db), nullptr);
+
+  EXPECT_NE(pool_.shared(1000), nullptr);
 }
 
 TEST_F(PoolTest, ClosedPoolAcceptsNothingForOldDbsAndNew) {
