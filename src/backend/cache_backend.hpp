@@ -34,6 +34,8 @@ class CacheBackend {
   virtual ~CacheBackend() = default;
   /// Sends GET and PTTL for `key` in `db`, pipelined, in this order (R6). The key is copied.
   virtual void fetch(FetchId id, int db, std::string_view key) = 0;
+  /// More is under way than is good: start a new fetch only for who has none.
+  [[nodiscard]] virtual bool is_congested() const noexcept = 0;
   /// Fails what is under way and never connects again.
   virtual void close() = 0;
 };

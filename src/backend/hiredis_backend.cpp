@@ -10,6 +10,8 @@ namespace anteroom::backend {
 namespace {
 
 constexpr int kSilentTimeouts = 2;
+constexpr std::size_t kCongestedBytes = 1u << 20;
+constexpr int kUnknownDb = -1;
 
 }  // namespace
 
@@ -55,8 +57,14 @@ void HiredisBackend::fetch(FetchId id, int db, std::string_view key) {
   if (state_ == State::kUp) {
     send(std::move(fetch));
   } else {
+    waiting_bytes_ += key.size();
     waiting_.push_back(std::move(fetch));
   }
+}
+
+bool HiredisBackend::is_congested() const noexcept {
+  const std::size_t outgoing = redis_ != nullptr ? Hooks::unwritten_bytes(*redis_) : 0;
+  return waiting_bytes_ + outgoing > kCongestedBytes || waiting_.size() + in_flight_.size() > options_.queue_max / 2;
 }
 
 void HiredisBackend::fail_later(FetchId id, base::StagedError error) {
@@ -148,6 +156,7 @@ void HiredisBackend::on_up() {
   context_.metrics.upstream_links.add(1);
   is_counted_ = true;
   context_.outage_log.succeeded(context_.loop.now());
+  waiting_bytes_ = 0;
   while (!waiting_.empty()) {
     Fetch fetch = std::move(waiting_.front());
     waiting_.pop_front();
@@ -196,6 +205,7 @@ void HiredisBackend::on_disconnected() {
 }
 
 void HiredisBackend::fail_waiting(const base::StagedError& error) {
+  waiting_bytes_ = 0;
   for (const Fetch& fetch : std::exchange(waiting_, {})) context_.events.on_failed(fetch.id, error);
 }
 
@@ -241,17 +251,22 @@ void HiredisBackend::send(Fetch fetch) {
   if (in_flight_.empty()) last_received_ = context_.loop.now();  // silence counts from the first unanswered fetch
   if (fetch.db != selected_db_) {
     Hooks::command(redis_, Hooks::on_select, {"SELECT", std::to_string(fetch.db)});
+    fetch.first_command_end = written_bytes_ + Hooks::unwritten_bytes(*redis_);
     selected_db_ = fetch.db;
   }
   Hooks::command(redis_, Hooks::on_get, {"GET", fetch.key});
-  fetch.get_end = written_bytes_ + Hooks::unwritten_bytes(*redis_);
+  if (fetch.first_command_end == 0) fetch.first_command_end = written_bytes_ + Hooks::unwritten_bytes(*redis_);
+  context_.metrics.fills_sent.add();
   Hooks::command(redis_, Hooks::on_pttl, {"PTTL", fetch.key});
   fetch.key = {};
   in_flight_.push_back(std::move(fetch));
   arm_silence_timer();
 }
 
-void HiredisBackend::on_select_reply(const redisReply& reply) { select_error_ = Hooks::error_text(reply); }
+void HiredisBackend::on_select_reply(const redisReply& reply) {
+  select_error_ = Hooks::error_text(reply);
+  if (!select_error_.empty()) selected_db_ = kUnknownDb;  // the next fetch selects again
+}
 
 void HiredisBackend::on_get_reply(const redisReply& reply) {
   ANTEROOM_CHECK(!in_flight_.empty());
@@ -263,7 +278,6 @@ void HiredisBackend::on_get_reply(const redisReply& reply) {
     context_.events.on_server_error(fetch.id, error);
     return;
   }
-  fetch.is_value_given = true;
   context_.events.on_value(fetch.id, Hooks::encode(reply));
 }
 
@@ -281,7 +295,7 @@ void HiredisBackend::on_pttl_reply(const redisReply& reply) {
 }
 
 bool HiredisBackend::reply_is_due() const noexcept {
-  return !in_flight_.empty() && in_flight_.front().get_end <= written_bytes_;
+  return !in_flight_.empty() && in_flight_.front().first_command_end <= written_bytes_;
 }
 
 void HiredisBackend::end_if_bytes_are_left() {

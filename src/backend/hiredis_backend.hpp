@@ -62,6 +62,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   /// Dials for the first time.
   void start();
   void fetch(FetchId id, int db, std::string_view key) override;
+  [[nodiscard]] bool is_congested() const noexcept override;
   void close() override;
 
  private:
@@ -69,10 +70,9 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   struct Fetch {
     FetchId id{};
     int db = 0;
-    std::string key;            // until it is sent
-    std::uint64_t get_end = 0;  // of its GET in the outgoing bytes: before they have left, no reply can be its own
-    bool is_value_given = false;
-    bool is_failed = false;  // its events are over, its replies are still due
+    std::string key;                      // until it is sent
+    std::uint64_t first_command_end = 0;  // in the outgoing bytes: before that has left, no reply can be its own
+    bool is_failed = false;               // its events are over, its replies are still due
   };
 
   void on_readable() override;
@@ -117,6 +117,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   int handshake_replies_due_ = 0;
   int selected_db_ = 0;              // as of the last command sent
   std::string select_error_;         // not empty: the replies that come now are from the wrong db
+  std::size_t waiting_bytes_ = 0;    // of the keys in waiting_
   std::deque<Fetch> waiting_;        // not sent yet
   std::uint64_t written_bytes_ = 0;  // to this connection
   std::deque<Fetch> in_flight_;      // in the order of their replies

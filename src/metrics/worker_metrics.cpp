@@ -16,6 +16,7 @@ constexpr auto kFields = std::to_array<InfoField>({
     {"total_connections_received", read<&M::connections_received>},
     {"clients_closed_idle", read<&M::clients_closed_idle>},
     {"clients_closed_output_limit", read<&M::clients_closed_output_limit>},
+    {"clients_closed_output_stall", read<&M::clients_closed_output_stall>},
     {"clients_closed_query_limit", read<&M::clients_closed_query_limit>},
     {"clients_closed_protocol_error", read<&M::clients_closed_protocol_error>},
     {"total_commands_processed", read<&M::commands_processed>},

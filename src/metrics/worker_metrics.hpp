@@ -14,6 +14,7 @@ struct WorkerMetrics {
   Counter connections_received;
   Counter clients_closed_idle;
   Counter clients_closed_output_limit;
+  Counter clients_closed_output_stall;  ///< did not take their replies
   Counter clients_closed_query_limit;
   Counter clients_closed_protocol_error;
 
@@ -32,7 +33,7 @@ struct WorkerMetrics {
   Gauge upstream_links;
   Counter upstream_dials;
   Counter upstream_dial_errors;
-  Counter upstream_losses;    ///< established links that ended other than by us
+  Counter upstream_losses;    ///< established links that ended, but for a stop
   Counter upstream_timeouts;  ///< requests answered with -TIMEOUT
   Gauge upstream_pending;     ///< requests sent or waiting to be sent
 };

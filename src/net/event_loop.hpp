@@ -38,6 +38,9 @@ class EventLoop {
     return now_;
   }
 
+  /// The next now() reads the clock again: for those whose work in a turn may take long.
+  void forget_time() noexcept { now_is_stale_ = true; }
+
   /// Runs `task` at the end of this turn, in the order of the calls, before tasks that these tasks defer in turn.
   /// Deferred destruction belongs here too.
   void at_turn_end(Task task);

@@ -54,7 +54,6 @@ void FillTable::start(const cache::Key& key, int db, cache::FillId id, Waiter wa
     deadlines_.emplace_back(loop_.now() + options_.fill_timeout, id);
     arm_timer();
   }
-  metrics_.fills_sent.add();
   backend_->fetch(backend::FetchId{id}, db, key.bytes);
 }
 

@@ -56,6 +56,7 @@ class FillTable final : public backend::FetchEvents {
   void set_backend(backend::CacheBackend& backend) noexcept { backend_ = &backend; }
   [[nodiscard]] cache::OwnerId owner() const noexcept { return options_.owner; }
 
+  [[nodiscard]] bool is_congested() const noexcept { return backend_->is_congested(); }
   /// `result` is what Cache::read() said for `key`, kFill or kJoin, in this turn. The key's bytes are copied.
   void wait(const cache::Key& key, int db, const cache::ReadResult& result, Waiter waiter);
   /// Fetches under way.

@@ -12,8 +12,11 @@
 namespace anteroom::proxy {
 namespace {
 
+// A key this long is no hot key; a fetch would copy it several times where a link sends the client's own bytes.
+constexpr std::size_t kFetchedKeyBytesMax = 128 * 1024;
+
 void handle_get(Session& session, const Request& request) {
-  if (session.must_read_on_link()) {
+  if (session.must_read_on_link() || request.args[1].size() > kFetchedKeyBytesMax) {
     handle_forward(session, request);
   } else {
     session.read_through_cache(request);

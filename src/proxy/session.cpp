@@ -179,6 +179,10 @@ bool Session::put_off_is_due() const noexcept {
 }
 
 void Session::read_through_cache(const Request& request) {
+  if (fills_outstanding_ > 0 && services_.fills.is_congested()) {
+    put_off(request, false);
+    return;
+  }
   const cache::Key key = services_.cache->key(cache::Space{static_cast<std::uint32_t>(db_)}, request.args[1]);
   const bool direct = replies_.empty();
   const ReplyQueue::Slot slot = direct ? 0 : replies_.reserve();

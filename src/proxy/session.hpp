@@ -92,7 +92,10 @@ class Session final : private net::StreamEvents {
   void set_library(std::string_view attribute, std::string_view value);
   /// One line in the format of CLIENT INFO, with '\n'.
   [[nodiscard]] std::string describe() const;
-  [[nodiscard]] base::TimePoint last_active() const noexcept { return last_active_; }
+  /// Neither asks for anything nor waits for it.
+  [[nodiscard]] bool is_idle_for(base::Duration time) const noexcept;
+  /// Does not take its replies.
+  [[nodiscard]] bool is_stuck() const noexcept;
   [[nodiscard]] bool owes_nothing() const noexcept { return replies_.empty() && out_.empty(); }
   [[nodiscard]] ClientView view() const noexcept { return {client_id(), peer_, db_}; }
   [[nodiscard]] Services& services() noexcept { return services_; }
@@ -177,7 +180,7 @@ class Session final : private net::StreamEvents {
   bool write_blocked_ = false;
   bool is_draining_ = false;
   base::TimePoint connected_at_;
-  base::TimePoint last_active_;
+  base::TimePoint last_active_;  // a byte came in or went out
 };
 
 }  // namespace anteroom::proxy

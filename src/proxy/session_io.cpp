@@ -1,5 +1,7 @@
 // The moving of bytes: reading, pausing, writing and closing of a Session. What commands mean is in session.cpp.
+#include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 
 #include "base/log.hpp"
@@ -10,8 +12,12 @@
 namespace anteroom::proxy {
 namespace {
 
-// What one client may hand in per turn; the rest waits in the kernel.
+// One read asks for this much room and takes no more than the maximum, which only large arguments come near: the rest
+// waits in the kernel while others have their turn.
 constexpr std::size_t kReadBytes = 16 * 1024;
+constexpr std::size_t kReadBytesMax = 256 * 1024;
+// A client that takes no byte of its replies for so long has gone or hangs (UPSTREAM.md B1.1, T1b).
+constexpr auto kWriteTimeout = std::chrono::seconds(60);
 constexpr std::size_t kIovecMax = 64;
 
 }  // namespace
@@ -23,7 +29,8 @@ void Session::start() {
 
 void Session::on_readable() {
   base::ReadBuffer& in = in_.empty() ? services_.scratch : in_;
-  const net::IoResult result = stream_->read(in.prepare(kReadBytes));
+  const std::span<char> space = in.prepare(kReadBytes);
+  const net::IoResult result = stream_->read(space.first(std::min(space.size(), kReadBytesMax)));
   switch (result.status) {
     case net::IoResult::Status::kWouldBlock:
       return;
@@ -44,6 +51,7 @@ void Session::on_readable() {
 }
 
 void Session::take_input(base::ReadBuffer& in) {
+  services_.loop.forget_time();  // a long turn must not make hits live longer than their deadline
   run_commands(in);
   if (&in != &in_) {
     if (phase_ == Phase::kOpen) in_.append(in.readable());
@@ -118,6 +126,7 @@ void Session::flush() {
     switch (result.status) {
       case net::IoResult::Status::kOk:
         out_.consume(result.bytes);
+        last_active_ = services_.loop.now();
         services_.metrics.net_output_bytes.add(result.bytes);
         break;
       case net::IoResult::Status::kWouldBlock:
@@ -154,6 +163,15 @@ void Session::after_flush() {
 
 bool Session::over_limit() { return out_.size() + replies_.waiting_bytes() > services_.limits.output_buffer_bytes; }
 
+bool Session::is_idle_for(base::Duration time) const noexcept {
+  // Who waits for a reply is not idle, however long it takes; who does not take it is.
+  return replies_.empty() && services_.loop.now() - last_active_ >= time;
+}
+
+bool Session::is_stuck() const noexcept {
+  return !out_.empty() && services_.loop.now() - last_active_ >= kWriteTimeout;
+}
+
 void Session::release_idle_memory() noexcept {
   if (owes_nothing()) out_.clear();
 }
@@ -167,7 +185,7 @@ void Session::close_after_replies() {
 
 void Session::drain() {
   is_draining_ = true;
-  if (pauses_ == 0) {
+  if (pauses_ == 0 && !input_scheduled_) {
     close_after_replies();  // all complete commands have been run
   } else {
     update_reading();

@@ -32,6 +32,8 @@ std::expected<std::unique_ptr<Server>, std::string> Server::create(const config:
   auto handlers = proxy::HandlerRegistry::build(*commands, proxy::built_in_handlers());
   if (!handlers) return std::unexpected(handlers.error());
   std::unique_ptr<Server> server(new Server(options, std::move(*handlers), std::move(*commands)));
+  // Before anybody can connect: whoever gets an answer may also count on a graceful stop.
+  server->watch_signals();
   if (auto listening = server->listen(); !listening) return std::unexpected(listening.error());
   server->make_workers();
   return server;
@@ -91,14 +93,20 @@ void Server::make_workers() {
   }
 }
 
+void Server::watch_signals() {
+  net::Signals::Handlers handlers;
+  handlers.on_stop = [this](int signal, unsigned times) { on_stop_signal(signal, times); };
+  handlers.on_hangup = [] {
+    if (auto reopened = log::reopen()) {
+      log::info("log reopened");
+    } else {
+      log::error("log not reopened", {{"reason", reopened.error()}});
+    }
+  };
+  signals_ = std::make_unique<net::Signals>(loop_, std::move(handlers));
+}
+
 void Server::run() {
-  signals_ = std::make_unique<net::Signals>(
-      loop_, net::Signals::Handlers{.on_stop = [this](int signal, unsigned times) { on_stop_signal(signal, times); },
-                                    .on_hangup =
-                                        [] {
-                                          if (auto reopened = log::reopen(); !reopened) log::error(reopened.error());
-                                          log::info("log reopened");
-                                        }});
   log_start();
   for (const auto& worker : workers_) worker->start();
   loop_.run();
@@ -134,7 +142,7 @@ void Server::log_start() const {
 void Server::on_accept(base::UniqueFd fd, bool is_tcp) {
   proxy::ClientPermit permit(clients_, maxclients_, ++last_client_id_);
   if (!permit.is_valid()) {
-    ++refused_clients_;
+    rejected_clients_.add();
     // A new socket's buffer is empty: this fits or the client is gone.
     static_cast<void>(::send(fd.value(), kTooManyClients.data(), kTooManyClients.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
     return;

@@ -43,6 +43,7 @@ class Server final : private proxy::FillMesh, private proxy::InfoSource {
 
  private:
   Server(const config::Options& options, proxy::HandlerRegistry handlers, command::Table commands);
+  void watch_signals();
   std::expected<void, std::string> listen();
   [[nodiscard]] std::unexpected<std::string> refused(std::string_view option, const std::string& why) const;
   void make_workers();
@@ -68,13 +69,14 @@ class Server final : private proxy::FillMesh, private proxy::InfoSource {
   upstream::ServerFacts server_facts_;
   cache::Cache cache_;
 
+  std::atomic<std::size_t> clients_{0};
+  metrics::Counter rejected_clients_;  // for want of a place
+
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::size_t next_worker_ = 0;
   std::size_t drained_ = 0;
-  std::atomic<std::size_t> clients_{0};
   std::uint64_t last_client_id_ = 0;
-  std::uint64_t refused_clients_ = 0;
   net::Timer stop_timer_;
   std::unique_ptr<net::Signals> signals_;
 };

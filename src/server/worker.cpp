@@ -24,13 +24,6 @@ constexpr base::Milliseconds kDrainPoll{10};
 Worker::Worker(const Shared& shared, WorkerOptions options)
     : shared_(shared),
       options_(std::move(options)),
-      forwarder_(sessions_, shared.cache_enabled ? &shared.cache : nullptr),
-      pool_({loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
-            options_.link, base::random_seed()),
-      fills_(loop_, sessions_, shared.cache, shared.mesh, metrics_,
-             {options_.number, options_.ttl, options_.fill_timeout, options_.fill_waiters_max}),
-      backend_({loop_, shared.resolver, mailbox_, shared.outage_log, metrics_, fills_}, options_.backend,
-               base::random_seed()),
       services_{.loop = loop_,
                 .sessions = sessions_,
                 .commands = shared.commands,
@@ -45,6 +38,13 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
                 .scratch = scratch_,
                 .default_db = options_.link.db,
                 .limits = options_.limits},
+      forwarder_(sessions_, shared.cache_enabled ? &shared.cache : nullptr),
+      pool_({loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
+            options_.link, base::random_seed()),
+      fills_(loop_, sessions_, shared.cache, shared.mesh, metrics_,
+             {options_.number, options_.ttl, options_.fill_timeout, options_.fill_waiters_max}),
+      backend_({loop_, shared.resolver, mailbox_, shared.outage_log, metrics_, fills_}, options_.backend,
+               base::random_seed()),
       cache_timer_(loop_, [this] { expire_entries(); }),
       second_timer_(loop_, [this] { every_second(); }) {
   forwarder_.set_pool(pool_);
@@ -118,17 +118,21 @@ void Worker::expire_entries() {
 void Worker::every_second() {
   pool_.reap(loop_.now(), kLinkIdle);
   sessions_.for_each([](proxy::Session& session) { session.release_idle_memory(); });
-  if (options_.idle_timeout > base::Milliseconds::zero()) close_idle_sessions();
+  close_idle_sessions();
   check_drained();
   second_timer_.start(on_drained_ ? kDrainPoll : kSecond);
 }
 
 void Worker::close_idle_sessions() {
-  const base::TimePoint now = loop_.now();
+  const bool has_timeout = options_.idle_timeout > base::Milliseconds::zero();
   sessions_.for_each([&](proxy::Session& session) {
-    // A client that waits for a reply is not idle, however long it takes.
-    if (!session.owes_nothing() || now - session.last_active() < options_.idle_timeout) return;
-    metrics_.clients_closed_idle.add();
+    if (session.is_stuck()) {
+      metrics_.clients_closed_output_stall.add();
+    } else if (has_timeout && session.is_idle_for(options_.idle_timeout)) {
+      metrics_.clients_closed_idle.add();
+    } else {
+      return;
+    }
     session.close();
   });
 }

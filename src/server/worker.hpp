@@ -92,12 +92,12 @@ class Worker {
   net::Mailbox mailbox_{loop_};
   base::ReadBuffer scratch_;
   proxy::HookChain hooks_;
+  proxy::Services services_;  // before the sessions, which use it to the end
   proxy::SessionTable sessions_{loop_};
   proxy::Forwarder forwarder_;
   upstream::Pool pool_;
   proxy::FillTable fills_;
   backend::HiredisBackend backend_;
-  proxy::Services services_;
   net::Timer cache_timer_;
   net::Timer second_timer_;
   net::EventLoop::Task on_drained_;

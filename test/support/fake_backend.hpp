@@ -28,7 +28,10 @@ class FakeBackend final : public backend::CacheBackend {
   void fetch(backend::FetchId id, int db, std::string_view key) override {
     fetches.push_back({id, db, std::string(key)});
   }
+  [[nodiscard]] bool is_congested() const noexcept override { return congested; }
   void close() override {}
+
+  bool congested = false;
 
   /// The reply of GET: a string, given without its RESP frame.
   void value(std::size_t fetch, std::string_view value) {

@@ -219,6 +219,7 @@ TEST_F(HiredisBackendTest, BurstLargerThanTheSocketsBufferIsAnsweredWhole) {
   ASSERT_TRUE(over(1, kFetches));
   for (std::uint64_t id = 1; id <= kFetches; ++id) ASSERT_EQ(fetches_[id].failed, "") << id;
   EXPECT_EQ(server_.accepted(), 1u);
+  EXPECT_EQ(metrics_.fills_sent.value(), kFetches);
 }
 
 // --- Dbs ---
@@ -256,21 +257,34 @@ TEST_F(HiredisBackendTest, WhatFollowsASelectThatFailedIsNoValue) {
   EXPECT_EQ(fetches_[3].value, "$5\r\nright\r\n");
 }
 
-TEST_F(HiredisBackendTest, FetchInTheDbOfAFailedSelectLaterFailsToo) {
-  fetch(1, "a", 99);
-  auto& server = server_with(3);
-  server.send("-ERR DB index is out of range\r\n$-1\r\n:-2\r\n");
+TEST_F(HiredisBackendTest, FailedSelectIsTriedAgainByTheNextFetch) {
+  fetch(1, "a", 1);
+  server_with(3).send("-BUSY Redis is busy running a script\r\n$-1\r\n:-2\r\n");
   ASSERT_TRUE(over(1));
+  EXPECT_EQ(fetches_[1].server_error, "BUSY Redis is busy running a script");
 
-  fetch(2, "b", 99);
-  static_cast<void>(server_with(5));
-  server.send(server.requests().back() == "PTTL b" && server.count() == 5
-                  ? "$5\r\nwrong\r\n:-1\r\n"
-                  : "-ERR DB index is out of range\r\n$5\r\nwrong\r\n:-1\r\n");
+  fetch(2, "b", 1);
+  auto& server = server_with(6);
+  EXPECT_EQ(server.requests()[3], "SELECT 1");
+  server.send("+OK\r\n$5\r\nright\r\n:-1\r\n");
 
   ASSERT_TRUE(over(2));
-  EXPECT_EQ(fetches_[2].server_error, "ERR DB index is out of range");
-  EXPECT_EQ(fetches_[2].value, "");
+  EXPECT_EQ(fetches_[2].value, "$5\r\nright\r\n");
+}
+
+TEST_F(HiredisBackendTest, ReplyToSelectMayComeBeforeTheGetBehindItHasLeft) {
+  server_.set_answers([](const std::string& request) {
+    if (request.starts_with("SELECT")) return "+OK\r\n";
+    return request.starts_with("GET ") ? "$1\r\nA\r\n" : ":-1\r\n";
+  });
+  backend().start();
+  ASSERT_TRUE(run_until([this] { return metrics_.upstream_links.value() == 1; }));
+
+  fetch(1, std::string(1u << 20, 'k'), 1);
+
+  ASSERT_TRUE(over(1));
+  EXPECT_EQ(fetches_[1].failed, "");
+  EXPECT_EQ(server_.accepted(), 1u);
 }
 
 TEST_F(HiredisBackendTest, NewConnectionBeginsInDbZero) {
@@ -447,6 +461,16 @@ TEST_F(HiredisBackendTest, IdleConnectionIsNotTakenForSilent) {
   ASSERT_TRUE(over(1));
 
   EXPECT_TRUE(never([&] { return server.is_closed_by_peer(); }));
+}
+
+TEST_F(HiredisBackendTest, CongestionBeginsWithAMegabyteOfKeysAndEndsWhenTheyAreGone) {
+  server_.set_answers([](const std::string& request) { return request.starts_with("GET ") ? "$-1\r\n" : ":-2\r\n"; });
+  EXPECT_FALSE(backend().is_congested());
+  for (std::uint64_t id = 1; id <= 3; ++id) fetch(id, std::to_string(id) + std::string(512u << 10, 'k'));
+  EXPECT_TRUE(backend().is_congested());
+
+  ASSERT_TRUE(over(1, 3));
+  EXPECT_FALSE(backend().is_congested());
 }
 
 TEST_F(HiredisBackendTest, TooManyFetchesAreRefused) {
