@@ -78,7 +78,7 @@ void Cache::abandon(const Key& key, FillId fill) noexcept { shard_of(key.hash).a
 
 void Cache::drop(std::uint64_t key_hash) noexcept { shard_of(key_hash).drop(key_hash); }
 
-WriteGuard Cache::guard(std::span<const Key> keys) {
+WriteGuard Cache::guard(std::span<const Key> keys, bool drop_now) {
   WriteGuard guard;
   guard.cache_ = this;
   guard.count_ = static_cast<std::uint32_t>(keys.size());
@@ -89,16 +89,16 @@ WriteGuard Cache::guard(std::span<const Key> keys) {
   }
   for (const Key& key : keys) {
     *hashes++ = key.hash;
-    drop(key.hash);
+    if (drop_now) drop(key.hash);
   }
   return guard;
 }
 
-WriteGuard Cache::guard_all() noexcept {
+WriteGuard Cache::guard_all(bool drop_now) noexcept {
   WriteGuard guard;
   guard.cache_ = this;
   guard.all_ = true;
-  bump_all_epochs();
+  if (drop_now) bump_all_epochs();
   return guard;
 }
 

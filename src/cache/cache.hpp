@@ -111,10 +111,11 @@ class Cache {
 
   /// Drops the entries of this key and detaches its fills, in every space.
   void drop(std::uint64_t key_hash) noexcept;
-  /// Drops and detaches at once and again when the guard dies: hold it from forward to acknowledgement.
-  [[nodiscard]] WriteGuard guard(std::span<const Key> keys);
+  /// Drops and detaches at once (unless `drop_now` is false) and again when the guard dies: hold it from forward to
+  /// acknowledgement. The second drop is what read-your-writes rests on; the first spares hits that would soon be old.
+  [[nodiscard]] WriteGuard guard(std::span<const Key> keys, bool drop_now = true);
   /// The same for a write whose keys are not known: everything is dropped, at both ends (R15).
-  [[nodiscard]] WriteGuard guard_all() noexcept;
+  [[nodiscard]] WriteGuard guard_all(bool drop_now = true) noexcept;
 
   void bump_epoch(OwnerId owner) noexcept;
   /// Bumps every owner's epoch: empties the cache in O(1); memory is reclaimed as entries are evicted or expire.
@@ -153,6 +154,8 @@ class WriteGuard {
 
   /// Drops and detaches for the second time; then guards nothing.
   void release() noexcept;
+  /// For a write that certainly did not run: guards nothing any more, and drops nothing.
+  void dismiss() noexcept { cache_ = nullptr; }
   [[nodiscard]] bool active() const noexcept { return cache_ != nullptr; }
 
  private:

@@ -10,36 +10,41 @@
 #include "resp/writer.hpp"
 
 namespace anteroom::proxy {
+namespace {
+
+// Of INFO and SELECT, the only replies that are collected.
+constexpr std::size_t kCollectedBytesMax = 16u << 20;
+
+}  // namespace
 
 void Forwarder::forward(Session& session, const Request& request) {
   if (!session.may_forward(request)) return;
-  Record record;
-  set_effect(record, request);
-  send(session, request, session.db(), std::move(record));
+  send(session, request, session.db(), Record{});
 }
 
 void Forwarder::forward_unknown(Session& session, const Request& request) {
   if (!session.may_forward(request)) return;
-  Record record;
-  if (cache_ != nullptr) record.effect = Effect::kUnlessUnknown;
-  send(session, request, session.db(), std::move(record));
+  send(session, request, session.db(), Record{});
 }
 
 ReplyQueue::Slot Forwarder::forward_with(Session& session, const Request& request, int db, Completion completion) {
   Record record;
-  set_effect(record, request);
   record.completion = std::move(completion);
   return send(session, request, db, std::move(record));
 }
 
-void Forwarder::set_effect(Record& record, const Request& request) {
+void Forwarder::set_effect(Record& record, const Request& request, bool drop_now) {
   if (cache_ == nullptr) return;
+  if (request.lookup.match != command::Match::kFound) {
+    record.effect = Effect::kUnlessUnknown;
+    return;
+  }
   switch (command::cache_effect(*request.lookup.facts, request.args)) {
     case command::CacheEffect::kNone:
       return;
     case command::CacheEffect::kMayWriteAnything:
       record.effect = Effect::kGuard;
-      record.guard = cache_->guard_all();
+      record.guard = cache_->guard_all(drop_now);
       return;
     case command::CacheEffect::kWritesKeys:
       break;
@@ -47,7 +52,7 @@ void Forwarder::set_effect(Record& record, const Request& request) {
   record.effect = Effect::kGuard;
   command::KeyList positions;
   if (command::extract_written_keys(*request.lookup.facts, request.args, positions) == command::Extraction::kUnknown) {
-    record.guard = cache_->guard_all();
+    record.guard = cache_->guard_all(drop_now);
     return;
   }
   std::vector<cache::Key> keys;
@@ -55,7 +60,7 @@ void Forwarder::set_effect(Record& record, const Request& request) {
   for (const std::uint32_t position : positions) {
     keys.push_back(cache_->key(cache::Space{}, request.args[position]));  // a drop reaches every space
   }
-  record.guard = cache_->guard(keys);
+  record.guard = cache_->guard(keys, drop_now);
 }
 
 ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, int db, Record record) {
@@ -69,20 +74,27 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, int d
     bytes = encoded_;
   }
   upstream::Link* const link = pool_->shared(db);
-  const upstream::RequestId id = add(std::move(record));
-  const auto refused = link != nullptr ? link->submit(id, bytes) : base::StagedError::overloaded();
+  const auto refused = link != nullptr ? link->refusal(bytes.size()) : base::StagedError::overloaded();
   if (refused) {
-    settle(at(id), {});
-    answer_with_error(at(id), *refused);
-    release(id);
+    // Before any guard: what is not sent changes nothing, and hits must survive an outage.
+    answer_with_error(record, *refused);
     return slot;
   }
+  set_effect(record, request, link->state() == upstream::Link::State::kUp);
+  const auto submitted = link->submit(add(std::move(record)), bytes);
+  ANTEROOM_CHECK(!submitted);
   session.services().metrics.commands_forwarded.add();
-  if (link->is_congested()) {
-    waiting_for_link_[link].push_back(session.id());
-    session.on_upstream_congested();
-  }
+  if (link->is_congested()) wait_for_link(*link, session);
   return slot;
+}
+
+void Forwarder::wait_for_link(const upstream::Link& link, Session& session) {
+  std::vector<SessionId>& waiting = waiting_for_link_[&link];
+  if (waiting.size() > 2 * sessions_.size()) {
+    std::erase_if(waiting, [this](SessionId id) { return sessions_.find(id) == nullptr; });
+  }
+  waiting.push_back(session.id());
+  session.on_upstream_congested();
 }
 
 // The cache is settled before the reply is queued: a client that has its answer must not read the older value (R3).
@@ -102,10 +114,10 @@ void Forwarder::settle(Record& record, std::string_view reply_start) {
 void Forwarder::on_reply(upstream::RequestId id, std::string_view piece, bool last) {
   Record& record = at(id);
   settle(record, piece);
-  if (Session* session = sessions_.find(record.session)) {
+  Session* const session = sessions_.find(record.session);
+  if (session != nullptr && !record.is_answered) {
     if (record.completion) {
-      record.collected.append(piece);
-      if (last) record.completion(*session, record.slot, std::move(record.collected));
+      complete(record, *session, piece, last);
     } else if (last && !record.is_started) {
       session->on_forwarded_reply(record.slot, piece);
     } else {
@@ -116,8 +128,23 @@ void Forwarder::on_reply(upstream::RequestId id, std::string_view piece, bool la
   if (last) release(id);
 }
 
+void Forwarder::complete(Record& record, Session& session, std::string_view piece, bool last) {
+  record.collected.append(piece);
+  if (record.collected.size() > kCollectedBytesMax) {
+    record.collected = {};
+    record.is_answered = true;  // the rest is only taken off the stream
+    session.on_forwarded_error(record.slot, "ERR anteroom: the reply is too large to be completed here");
+  } else if (last) {
+    record.completion(session, record.slot, std::move(record.collected));
+  }
+}
+
 void Forwarder::on_failed(upstream::RequestId id, const base::StagedError& error) {
-  settle(at(id), {});
+  if (error.executed == base::Executed::kNo) {
+    at(id).guard.dismiss();
+  } else {
+    settle(at(id), {});
+  }
   answer_with_error(at(id), error);
   release(id);
 }

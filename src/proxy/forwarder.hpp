@@ -62,8 +62,11 @@ class Forwarder final : public upstream::LinkEvents {
   void on_drained(upstream::Link& link) override;
 
   ReplyQueue::Slot send(Session& session, const Request& request, int db, Record record);
-  void set_effect(Record& record, const Request& request);
+  /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
+  void set_effect(Record& record, const Request& request, bool drop_now);
   void settle(Record& record, std::string_view reply_start);
+  void wait_for_link(const upstream::Link& link, Session& session);
+  static void complete(Record& record, Session& session, std::string_view piece, bool last);
   void answer_with_error(Record& record, const base::StagedError& error);
   [[nodiscard]] Record& at(upstream::RequestId id) { return records_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] upstream::RequestId add(Record record);

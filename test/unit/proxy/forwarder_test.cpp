@@ -38,6 +38,12 @@ class ForwarderTest : public test::ProxyTest {
     static_cast<void>(link_with(words));
     return client;
   }
+  /// A reply has come over the link.
+  void bring_link_up() {
+    Client& client = client_waiting_for("DBSIZE");
+    reply(":0\r\n");
+    expect(client, ":0\r\n");
+  }
   /// A fetch of `key` is answered, whatever is under way.
   void fill(std::string_view key) { cache_value(key, "value"); }
   void reply(std::string_view bytes) { server_.last().send(bytes); }
@@ -52,6 +58,7 @@ class ForwarderTest : public test::ProxyTest {
 // --- The cache ---
 
 TEST_F(ForwarderTest, WriteDropsTheKeyWhenItIsSent) {
+  bring_link_up();
   fill("k");
   Client& client = client_waiting_for("SET k v");
 
@@ -162,6 +169,28 @@ TEST_F(ForwarderTest, WriteDropsEachOfItsKeysInEveryDb) {
   EXPECT_TRUE(is_cached("untouched"));
 }
 
+TEST_F(ForwarderTest, WriteThatWaitsForTheLinkDropsTheKeyWithItsReply) {
+  fill("k");
+  Client& client = client_waiting_for("SET k v");
+  EXPECT_TRUE(is_cached("k")) << "the link was not up: it might never have been sent";
+
+  reply("+OK\r\n");
+  expect(client, "+OK\r\n");
+  EXPECT_FALSE(is_cached("k"));
+}
+
+TEST_F(ForwarderTest, CommandsThatCertainlyDidNotRunDropNothing) {
+  fill("k");
+  server_.stop_listening();
+  Client& client = connect();
+
+  for (const std::string_view words : {"SET k v", "FLUSHALL", "NOSUCHCOMMAND", "EVAL script 0", "SET k w"}) {
+    ask(client, words);
+    EXPECT_TRUE(error_of(client).starts_with("-MASTERDOWN ")) << words;
+    EXPECT_TRUE(is_cached("k")) << words;
+  }
+}
+
 TEST_F(ForwarderTest, ReadDropsNothing) {
   fill("k");
   Client& client = client_waiting_for("STRLEN k");
@@ -172,6 +201,7 @@ TEST_F(ForwarderTest, ReadDropsNothing) {
 }
 
 TEST_F(ForwarderTest, CommandThatMayWriteAnythingEmptiesTheCacheAtBothEnds) {
+  bring_link_up();
   fill("a");
   Client& client = client_waiting_for("FLUSHALL");
   EXPECT_FALSE(is_cached("a"));
@@ -322,6 +352,7 @@ TEST_F(ForwarderTest, TooManyDbsAtOnceAreRefused) {
   server_.set_answers([](const std::string&) { return "+OK\r\n"; });
   for (int db = 1; db <= static_cast<int>(upstream::Pool::kLinksMax); ++db) {
     static_cast<void>(rig().pool.shared(db));
+    ASSERT_TRUE(await([&] { return rig().pool.shared(db)->state() == upstream::Link::State::kUp; }));
   }
   Client& client = connect();
 
