@@ -121,6 +121,7 @@ class Link final : private net::StreamEvents {
   void drop_stream();
 
   void take_replies();
+  [[nodiscard]] bool note_reply_started();
   void take_handshake_reply(std::string_view reply);
   void take_piece(std::string_view piece, bool last);
 

@@ -46,7 +46,7 @@ class LinkFsm {
     bool is_tombstone = false;
   };
   [[nodiscard]] std::optional<Head> head() const noexcept;
-  /// Part of the head's reply has been handed on: from now on it can only be completed or cut.
+  /// Part of the head's reply has arrived: the command has run, and its reply can only be completed or cut.
   void on_reply_started() noexcept;
   /// The head's reply is complete. REQUIRES: head() has a value.
   void pop_head() noexcept;

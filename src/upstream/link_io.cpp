@@ -56,6 +56,7 @@ void Link::take_replies() {
         break;
       case resp::ReplyScanner::Step::kNeedMore:
         scanned_ = end;
+        if (state_ == State::kUp && !note_reply_started()) return;
         if (state_ == State::kUp && end >= kPieceBytes) {
           scanned_ = 0;
           take_piece(bytes.substr(0, end), false);
@@ -75,6 +76,15 @@ void Link::take_replies() {
   }
 }
 
+bool Link::note_reply_started() {
+  if (!fsm_.head()) {
+    lose(Loss::kUnexpectedBytes);
+    return false;
+  }
+  fsm_.on_reply_started();
+  return true;
+}
+
 void Link::take_piece(std::string_view piece, bool last) {
   if (state_ == State::kHandshaking) {
     in_.consume(piece.size());
@@ -92,8 +102,6 @@ void Link::take_piece(std::string_view piece, bool last) {
     fsm_.pop_head();
     context_.metrics.upstream_pending.add(-1);
     update_congestion();
-  } else {
-    fsm_.on_reply_started();
   }
   if (!head->is_tombstone) {
     context_.events.on_reply(head->id, piece, last);

@@ -403,6 +403,29 @@ TEST_F(LinkTest, ComesBackAfterThePauseWithTheNextRequest) {
   EXPECT_TRUE(answered(2));
 }
 
+TEST_F(LinkTest, ReplyCutAtItsBeginningMeansThatTheCommandRan) {
+  submit(1, "A");
+  submit(2, "B");
+  auto& server = server_with(2);
+  server.send("$6\r\nCUT");
+  server.close();
+
+  ASSERT_TRUE(failed(2));
+  EXPECT_EQ(events_[1].failed,
+            "CONNLOST anteroom: upstream connection lost inside the reply (stage=reply_stall executed=yes)");
+  EXPECT_EQ(events_[2].failed,
+            "CONNLOST anteroom: upstream connection lost before the reply (stage=response executed=unknown)");
+}
+
+TEST_F(LinkTest, BeginningOfAReplyThatNobodyAskedForEndsTheLink) {
+  submit(1, "A");
+  auto& server = server_with(1);
+  server.send("+a\r\n$6\r\nCUT");
+
+  ASSERT_TRUE(answered(1));
+  EXPECT_TRUE(run_until([&] { return server.is_closed_by_peer(); }));
+}
+
 TEST_F(LinkTest, CongestionAlsoBeginsWithManyUnansweredRequests) {
   options_.queue_requests_max = 100;
   for (std::uint64_t id = 1; id <= 51; ++id) submit(id, "A");
