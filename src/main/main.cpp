@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -21,6 +24,17 @@ int refuse(const config::Errors& errors) {
   return kExitBadOptions;
 }
 
+/// Started without them (`2>&-`), the next files opened would get their numbers, and the log would go into one of
+/// those.
+void open_standard_streams() {
+  for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = dup(fd)) {
+    if (fd > STDERR_FILENO) {
+      close(fd);
+      return;
+    }
+  }
+}
+
 int run(const config::CommandLine& command_line) {
   if (command_line.wants_help) return std::fputs(config::help_text().c_str(), stdout) < 0 ? 1 : 0;
   if (command_line.wants_version) return std::printf("anteroom %s\n", base::kVersion.data()) < 0 ? 1 : 0;
@@ -35,6 +49,7 @@ int run(const config::CommandLine& command_line) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_streams();
   // An empty argv is possible (execve) and has no name to leave out.
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   config::scrub_argv(argc, argv);

@@ -95,7 +95,8 @@ void Session::dispatch_unmatched(const Request& request) {
   const command::Lookup& lookup = request.lookup;
   // A browser was made to send HTTP here. Redis closes such a connection without a word, and would close our link.
   if (base::equals_ignore_case(request.args[0], "POST") || base::equals_ignore_case(request.args[0], "Host:")) {
-    log::warn("HTTP request refused", {{"client", peer_}});
+    services_.metrics.clients_closed_protocol_error.add();
+    log::debug("HTTP request refused", {{"client", peer_}});
     close();
     return;
   }

@@ -1,5 +1,6 @@
 #include "server/server.hpp"
 
+#include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +18,9 @@
 namespace anteroom::server {
 namespace {
 
+// How often, and from how much on, free memory is looked for that could be given back to the system.
+constexpr base::Milliseconds kMemoryPeriod{5000};
+constexpr std::size_t kSlackBytesMax = 64u << 20;
 constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
 
 unsigned count_workers(const config::Options& options) {
@@ -48,12 +52,19 @@ Server::Server(const config::Options& options, proxy::HandlerRegistry handlers, 
       started_(std::chrono::steady_clock::now()),
       outage_log_(config::display_url(options.upstream.target)),
       cache_(cache_options(options, worker_count_), base::HashSeed::random()),
-      stop_timer_(loop_, [this] { finish(); }) {}
+      stop_timer_(loop_, [this] { finish(); }),
+      memory_timer_(loop_, [this] { give_memory_back(); }) {}
 
 Server::~Server() = default;
 
 std::unexpected<std::string> Server::refused(std::string_view option, const std::string& why) const {
   return std::unexpected(config::name_and_source(options_, option) + ": " + why);
+}
+
+std::unexpected<std::string> Server::refused_place(const std::string& why) const {
+  // Either may be at fault: an address that is not ours, a port that is taken.
+  return std::unexpected(config::name_and_source(options_, "listen.bind") + ", " +
+                         config::name_and_source(options_, "listen.port") + ": " + why);
 }
 
 std::expected<void, std::string> Server::listen() {
@@ -63,7 +74,7 @@ std::expected<void, std::string> Server::listen() {
       auto listener =
           net::Listener::tcp(loop_, address, options.port, options.backlog,
                              [this](base::UniqueFd fd, const net::Address&) { on_accept(std::move(fd), true); });
-      if (!listener) return refused("listen.port", listener.error());
+      if (!listener) return refused_place(listener.error());
       listeners_.push_back(std::move(*listener));
     }
   }
@@ -108,10 +119,27 @@ void Server::watch_signals() {
 
 void Server::run() {
   log_start();
+  warn_of_unknown_denials();
+  memory_timer_.start(kMemoryPeriod);
   for (const auto& worker : workers_) worker->start();
   loop_.run();
   for (const auto& worker : workers_) worker->join();
   log::info("stopped");
+}
+
+void Server::warn_of_unknown_denials() const {
+  for (const std::string& name : options_.commands.deny) {
+    std::string row = name;
+    std::ranges::replace(row, ' ', '|');
+    if (commands_.find_name(row) == nullptr) log::warn("denied command is not known", {{"command", name}});
+  }
+}
+
+void Server::give_memory_back() {
+  // A burst leaves free chunks all over the heap, which malloc keeps for ever by itself.
+  const struct mallinfo2 heap = mallinfo2();
+  if (heap.fordblks > kSlackBytesMax && heap.fordblks > heap.uordblks / 2) malloc_trim(0);
+  memory_timer_.start(kMemoryPeriod);
 }
 
 void Server::log_start() const {

@@ -46,8 +46,11 @@ class Server final : private proxy::FillMesh, private proxy::InfoSource {
   void watch_signals();
   std::expected<void, std::string> listen();
   [[nodiscard]] std::unexpected<std::string> refused(std::string_view option, const std::string& why) const;
+  [[nodiscard]] std::unexpected<std::string> refused_place(const std::string& why) const;
   void make_workers();
   void log_start() const;
+  void warn_of_unknown_denials() const;
+  void give_memory_back();
   void on_accept(base::UniqueFd fd, bool is_tcp);
   void on_stop_signal(int signal, unsigned times);
   void finish();
@@ -78,6 +81,7 @@ class Server final : private proxy::FillMesh, private proxy::InfoSource {
   std::size_t drained_ = 0;
   std::uint64_t last_client_id_ = 0;
   net::Timer stop_timer_;
+  net::Timer memory_timer_;
   std::unique_ptr<net::Signals> signals_;
 };
 

@@ -120,6 +120,30 @@ TEST(Startup, APortInUseIsNamedWithItsOption) {
   EXPECT_TRUE(has_line_with(finished.errors, {port, "--port"})) << finished.errors;
 }
 
+TEST(Startup, AnAddressThatIsNotOursIsNamedWithItsOption) {
+  for (const std::string address : {"zzz", "192.0.2.1"}) {
+    const Finished finished = run_anteroom({"serve", "--bind", address, "--port", std::to_string(free_port())});
+    EXPECT_EQ(finished.status, ExitStatus{.code = 2});
+    EXPECT_TRUE(has_line_with(finished.errors, {"--bind", address})) << finished.errors;
+  }
+}
+
+TEST(Startup, WithoutStandardStreamsTheLogGoesNowhere) {
+  const Finished finished = run({"/bin/sh", "-c",
+                                 "\"$0\" serve --port \"$1\" --upstream unix:///nowhere 0<&- >&- 2>&- & pid=$!; "
+                                 "until readlink /proc/$pid/fd/2; do :; done; kill $pid; wait $pid",
+                                 anteroom_binary(), std::to_string(free_port())},
+                                {});
+  EXPECT_EQ(finished.output, "/dev/null\n");
+}
+
+TEST(Startup, ADeniedCommandThatDoesNotExistIsWarnedOf) {
+  AnteroomProcess front{{.upstream = "unix:///nowhere", .arguments = {"--deny", "flushal,config set"}}};
+  ASSERT_TRUE(front.start());
+  EXPECT_TRUE(eventually([&] { return contains(front.output(), "command=flushal"); })) << front.output();
+  EXPECT_FALSE(contains(front.output(), "command=\"config set\""));
+}
+
 TEST(Startup, AllErrorsAreReportedAtOnce) {
   const TempDir dir;
   const std::string config = dir.write("c.json", R"({"cache":{"capcity":5,"ttl_ms":-1},"log":{"format":"xml"}})");
