@@ -16,6 +16,12 @@ testing::AssertionResult is_cannot_connect(const Reply& reply) {
   return contains(reply.raw, "executed=no");
 }
 
+/// As a server that is just dying gives it: it may still accept a connection and close it again.
+testing::AssertionResult is_not_reached(const Reply& reply) {
+  if (contains(reply.raw, "(stage=handshake executed=no")) return starts_with(reply.raw, "-MASTERDOWN anteroom: ");
+  return is_cannot_connect(reply);
+}
+
 testing::AssertionResult is_unknown_outcome(const Reply& reply, std::string_view code) {
   if (const auto start = starts_with(reply.raw, std::string{code} + " anteroom: "); !start) return start;
   return contains(reply.raw, "(stage=response executed=unknown");
@@ -72,8 +78,8 @@ TEST_P(Trouble, HitsAreServedWhileTheUpstreamIsGoneAndItRecoversByItself) {
 
   for (int i = 0; i < 20; ++i) EXPECT_EQ(user.ask("GET", "hot"), bulk("value"));
   EXPECT_EQ(client().ask("GET", "hot"), bulk("value"));
-  ASSERT_TRUE(eventually([&] { return is_cannot_connect(user.ask("GET", "cold")); }));
-  EXPECT_TRUE(is_cannot_connect(user.ask("INCR", "counter")));
+  ASSERT_TRUE(eventually([&] { return is_not_reached(user.ask("GET", "cold")); }));
+  EXPECT_TRUE(is_not_reached(user.ask("INCR", "counter")));
   EXPECT_EQ(user.ask("GET", "hot"), bulk("value"));
 
   ASSERT_TRUE(redis().start());
