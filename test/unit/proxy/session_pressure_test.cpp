@@ -22,6 +22,20 @@ std::string repeat(std::string_view text, std::size_t times) {
 
 class SessionPressure : public test::ProxyTest {};
 
+TEST_F(SessionPressure, WhoWaitsForAReplyIsNotIdleAndWhoDoesNotTakeItIs) {
+  Client& client = connect();
+  const auto is_idle = [&] { return rig().sessions.find(client.id)->is_idle_for(base::Duration::zero()); };
+  EXPECT_TRUE(is_idle());
+
+  ask(client, "GET k");
+  EXPECT_FALSE(is_idle());
+
+  client.peer.allow_writes(0);
+  in_turn([this] { rig().backend.answer(0, "value"); });
+  EXPECT_TRUE(is_idle());
+  EXPECT_FALSE(rig().sessions.find(client.id)->owes_nothing());
+}
+
 TEST_F(SessionPressure, AllRepliesOfATurnLeaveInOneWrite) {
   Client& client = connect();
   client.peer.queue(repeat(resp_command("PING"), 100));
