@@ -148,6 +148,8 @@ have-deps:
 # --- Test programs ---------------------------------------------------------------------------------------------------
 
 gtest_libs := -lgmock -lgtest_main -lgtest -lrapidcheck
+# For test/support/trace.cpp, which the suite of properties uses.
+trace_libs := -llzma
 
 define unit_rule
 $(out)/unit_$(1): $(call object_of,$(wildcard test/unit/$(1)/*.cpp)) $(support) \
@@ -158,7 +160,7 @@ $(foreach unit,$(unit_names),$(eval $(call unit_rule,$(unit))))
 
 define suite_rule
 $(out)/suite_$(1): $(call object_of,$(wildcard test/$(1)/*.cpp)) $(support) $(all_libraries) test/$(1)
-	$$(call link,$(gtest_libs))
+	$$(call link,$(gtest_libs) $(trace_libs))
 endef
 $(foreach suite,$(suites),$(eval $(call suite_rule,$(suite))))
 

@@ -15,7 +15,7 @@ install_flags=(-y --no-install-recommends --no-upgrade)
 build_packages=(
   g++ make pkg-config python3
   libevent-dev libgnutls28-dev libspdlog-dev nlohmann-json3-dev robin-map-dev
-  libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
+  libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev liblzma-dev
   'redis-server|valkey-server' 'redis-tools|valkey-tools'
 )
 tool_packages=(

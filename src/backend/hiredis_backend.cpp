@@ -13,6 +13,12 @@ constexpr int kSilentTimeouts = 2;
 constexpr std::size_t kCongestedBytes = 1u << 20;
 constexpr int kUnknownDb = -1;
 
+std::size_t bytes_of(const std::vector<std::string>& texts) {
+  std::size_t sum = 0;
+  for (const std::string& text : texts) sum += text.size();
+  return sum;
+}
+
 }  // namespace
 
 HiredisBackend::HiredisBackend(Context context, Options options, std::uint64_t jitter_seed)
@@ -28,14 +34,33 @@ void HiredisBackend::start() {
   if (state_ == State::kIdle) dial();
 }
 
-void HiredisBackend::fetch(FetchId id, int db, std::string_view key) {
+void HiredisBackend::fetch(FetchId id, const FetchRequest& request) {
+  Fetch fetch;
+  fetch.ids = {id};
+  fetch.db = request.db;
+  fetch.keys.emplace_back(request.key);
+  fetch.command = request.command;
+  fetch.is_string = request.command.empty();
+  submit(std::move(fetch));
+}
+
+void HiredisBackend::fetch_group(std::span<const FetchId> ids, int db, std::span<const std::string_view> keys) {
+  ANTEROOM_CHECK(!ids.empty() && ids.size() == keys.size());
+  Fetch fetch;
+  fetch.ids.assign(ids.begin(), ids.end());
+  fetch.db = db;
+  fetch.keys.assign(keys.begin(), keys.end());
+  submit(std::move(fetch));
+}
+
+void HiredisBackend::submit(Fetch fetch) {
   switch (state_) {
     case State::kClosed:
-      fail_later(id, base::StagedError::shutting_down());
+      fail_later(std::move(fetch.ids), base::StagedError::shutting_down());
       return;
     case State::kBackoff:
       if (!context_.outage_log.is_up()) {
-        fail_later(id, last_error_);
+        fail_later(std::move(fetch.ids), last_error_);
         return;
       }
       timer_.cancel();  // another connection has found the upstream back
@@ -49,26 +74,36 @@ void HiredisBackend::fetch(FetchId id, int db, std::string_view key) {
     case State::kUp:
       break;
   }
-  if (waiting_.size() + in_flight_.size() >= options_.queue_max) {
-    fail_later(id, base::StagedError::overloaded());
+  if (fetches_ + fetch.ids.size() > options_.queue_max) {
+    fail_later(std::move(fetch.ids), base::StagedError::overloaded());
     return;
   }
-  Fetch fetch{.id = id, .db = db, .key = std::string(key)};
+  fetches_ += fetch.ids.size();
   if (state_ == State::kUp) {
     send(std::move(fetch));
   } else {
-    waiting_bytes_ += key.size();
+    waiting_bytes_ += bytes_of(fetch.keys) + fetch.command.size();
     waiting_.push_back(std::move(fetch));
   }
 }
 
-bool HiredisBackend::is_congested() const noexcept {
-  const std::size_t outgoing = redis_ != nullptr ? Hooks::unwritten_bytes(*redis_) : 0;
-  return waiting_bytes_ + outgoing > kCongestedBytes || waiting_.size() + in_flight_.size() > options_.queue_max / 2;
+void HiredisBackend::fence() {
+  if (state_ != State::kUp || fences_ >= kFencesMax) return;
+  Fetch fence;
+  fence.sent = context_.loop.now();
+  ++fences_;
+  send(std::move(fence));
 }
 
-void HiredisBackend::fail_later(FetchId id, base::StagedError error) {
-  context_.loop.at_turn_end([this, id, error = std::move(error)] { context_.events.on_failed(id, error); });
+bool HiredisBackend::is_congested() const noexcept {
+  const std::size_t outgoing = redis_ != nullptr ? Hooks::unwritten_bytes(*redis_) : 0;
+  return waiting_bytes_ + outgoing > kCongestedBytes || fetches_ > options_.queue_max / 2;
+}
+
+void HiredisBackend::fail_later(std::vector<FetchId> ids, base::StagedError error) {
+  context_.loop.at_turn_end([this, ids = std::move(ids), error = std::move(error)] {
+    for (const FetchId id : ids) context_.events.on_failed(id, error);
+  });
 }
 
 void HiredisBackend::close() {
@@ -110,52 +145,44 @@ void HiredisBackend::attach(std::unique_ptr<net::ByteStream> stream) {
 void HiredisBackend::shake_hands() {
   state_ = State::kHandshaking;
   timer_.start(options_.handshake_timeout);
-  handshake_replies_due_ = 1;
-  if (!options_.password.empty()) {
-    ++handshake_replies_due_;
-    if (options_.user.empty()) {
-      Hooks::command(redis_, Hooks::on_handshake, {"AUTH", options_.password});
-    } else {
-      Hooks::command(redis_, Hooks::on_handshake, {"AUTH", options_.user, options_.password});
-    }
-  }
-  // Also the probe for a server that wants a password that we do not have.
-  Hooks::command(redis_, Hooks::on_handshake, {"CLIENT", "SETNAME", "anteroom-fill"});
+  handshake_.emplace(FillHandshake::Credentials{options_.user, options_.password}, options_.tracking);
+  send_handshake();
 }
 
-void HiredisBackend::on_handshake_reply(const redisReply* reply) {
-  if (state_ != State::kHandshaking || reply == nullptr) return;
-  const bool is_auth = handshake_replies_due_ == 2;
-  if (const auto error = Hooks::error_text(*reply); !error.empty()) {
-    if (error.starts_with("ERR max number of clients")) {
-      dial_failed(base::StagedError::connect_failed(base::Stage::kHandshake, "max number of clients reached", {}));
-      return;
-    }
-    if (is_auth || error.starts_with("NOAUTH")) {
-      dial_failed(base::StagedError::authentication_failed(error));
-      return;
-    }
-    if (error.starts_with("DENIED")) {
-      dial_failed(base::StagedError::handshake_refused(error));
-      return;
-    }
+void HiredisBackend::send_handshake() {
+  handshake_sent_ = context_.loop.now();
+  for (const FillHandshake::Command& command : handshake_->commands()) {
+    Hooks::command(redis_, Hooks::on_handshake, command);
   }
-  if (--handshake_replies_due_ > 0) return;
-  if (Hooks::has_unread_bytes(*redis_)) {
+}
+
+void HiredisBackend::on_handshake_reply(const redisReply& reply) {
+  if (state_ != State::kHandshaking) return;
+  const FillHandshake::Step step = handshake_->on_reply(Hooks::handshake_reply(reply));
+  if (step == FillHandshake::Step::kMore) return;
+  if (step == FillHandshake::Step::kFailed) {
+    dial_failed(base::StagedError(handshake_->error()));
+  } else if (Hooks::next_is_reply(*redis_)) {
     dial_failed(base::StagedError::handshake_refused("more replies than commands"));
+  } else if (step == FillHandshake::Step::kSend) {
+    send_handshake();
   } else {
-    on_up();
+    Greeting greeting = handshake_->greeting();
+    greeting.fence_sent = handshake_sent_;
+    on_up(std::move(greeting));
   }
 }
 
-void HiredisBackend::on_up() {
+void HiredisBackend::on_up(Greeting greeting) {
   state_ = State::kUp;
+  handshake_.reset();
   timer_.cancel();
   last_received_ = context_.loop.now();
   reconnect_.on_up(context_.loop.now());
   context_.metrics.upstream_links.add(1);
   is_counted_ = true;
   context_.outage_log.succeeded(context_.loop.now());
+  context_.coherence.on_connected(greeting);
   waiting_bytes_ = 0;
   while (!waiting_.empty()) {
     Fetch fetch = std::move(waiting_.front());
@@ -172,6 +199,7 @@ void HiredisBackend::dial_failed(const base::StagedError& error) {
   context_.metrics.upstream_dial_errors.add();
   context_.outage_log.failed(error.reply(), context_.loop.now());
   timer_.start(reconnect_.pause_after_failure());
+  context_.coherence.on_lost();
   fail_waiting(error);
 }
 
@@ -184,6 +212,7 @@ void HiredisBackend::on_disconnected() {
   }
   if (state_ == State::kUp) {
     timer_.cancel();
+    context_.coherence.on_lost();
     context_.metrics.upstream_losses.add();
     log::info("fill connection lost",
               {{"upstream", options_.target.label()}, {"pending", static_cast<std::int64_t>(in_flight_.size())}});
@@ -197,16 +226,19 @@ void HiredisBackend::on_disconnected() {
       dial();
     }
   }
-  for (const Fetch& fetch : std::exchange(in_flight_, {})) {
-    if (!fetch.is_failed) {
-      context_.events.on_failed(fetch.id, base::StagedError::connection_lost(base::Executed::kUnknown));
-    }
-  }
+  fences_ = 0;
+  const auto lost = base::StagedError::connection_lost(base::Executed::kUnknown);
+  for (const Fetch& fetch : std::exchange(in_flight_, {})) fail(fetch, lost);
+}
+
+void HiredisBackend::fail(const Fetch& fetch, const base::StagedError& error) {
+  fetches_ -= fetch.ids.size();
+  for (std::size_t i = fetch.ttls_received; i < fetch.ids.size(); ++i) context_.events.on_failed(fetch.ids[i], error);
 }
 
 void HiredisBackend::fail_waiting(const base::StagedError& error) {
   waiting_bytes_ = 0;
-  for (const Fetch& fetch : std::exchange(waiting_, {})) context_.events.on_failed(fetch.id, error);
+  for (const Fetch& fetch : std::exchange(waiting_, {})) fail(fetch, error);
 }
 
 void HiredisBackend::drop_stream() {
@@ -248,17 +280,27 @@ void HiredisBackend::arm_silence_timer() {
 // --- Fetching ---
 
 void HiredisBackend::send(Fetch fetch) {
-  if (in_flight_.empty()) last_received_ = context_.loop.now();  // silence counts from the first unanswered fetch
-  if (fetch.db != selected_db_) {
-    Hooks::command(redis_, Hooks::on_select, {"SELECT", std::to_string(fetch.db)});
+  if (in_flight_.empty()) last_received_ = context_.loop.now();  // silence counts from the first unanswered command
+  const bool is_fence = fetch.ids.empty();
+  if (!is_fence && fetch.db != selected_db_) {
+    Hooks::command(redis_, Hooks::on_select, {{"SELECT", std::to_string(fetch.db)}});
     fetch.first_command_end = written_bytes_ + Hooks::unwritten_bytes(*redis_);
     selected_db_ = fetch.db;
   }
-  Hooks::command(redis_, Hooks::on_get, {"GET", fetch.key});
+  if (is_fence) {
+    Hooks::command(redis_, Hooks::on_fence, {{"PING"}});
+  } else if (!fetch.command.empty()) {
+    Hooks::formatted_command(redis_, Hooks::on_value, fetch.command);
+  } else {
+    std::vector<std::string_view> args{fetch.ids.size() == 1 ? "GET" : "MGET"};
+    args.insert(args.end(), fetch.keys.begin(), fetch.keys.end());
+    Hooks::command(redis_, Hooks::on_value, args);
+  }
   if (fetch.first_command_end == 0) fetch.first_command_end = written_bytes_ + Hooks::unwritten_bytes(*redis_);
-  context_.metrics.fills_sent.add();
-  Hooks::command(redis_, Hooks::on_pttl, {"PTTL", fetch.key});
-  fetch.key = {};
+  for (const std::string& key : fetch.keys) Hooks::command(redis_, Hooks::on_pttl, {{"PTTL", key}});
+  context_.metrics.fills_sent.add(fetch.ids.size());
+  fetch.keys = {};
+  fetch.command = {};
   in_flight_.push_back(std::move(fetch));
   arm_silence_timer();
 }
@@ -268,40 +310,67 @@ void HiredisBackend::on_select_reply(const redisReply& reply) {
   if (!select_error_.empty()) selected_db_ = kUnknownDb;  // the next fetch selects again
 }
 
-void HiredisBackend::on_get_reply(const redisReply& reply) {
-  ANTEROOM_CHECK(!in_flight_.empty());
+void HiredisBackend::on_value_reply(const redisReply& reply) {
+  ANTEROOM_CHECK(!in_flight_.empty() && !in_flight_.front().ids.empty());
   Fetch& fetch = in_flight_.front();
-  const std::string_view own_error = Hooks::error_text(reply);
-  const std::string error(select_error_.empty() ? own_error : std::string_view(select_error_));
-  if (!error.empty()) {
-    fetch.is_failed = true;
-    context_.events.on_server_error(fetch.id, error);
-    return;
+  std::string error(Hooks::error_text(reply));
+  if (!select_error_.empty()) error = select_error_;
+  if (error.empty() && fetch.ids.size() > 1 && Hooks::elements(reply) != fetch.ids.size()) {
+    error = "ERR anteroom: MGET was answered with another number of values";
   }
-  context_.events.on_value(fetch.id, Hooks::encode(reply));
+  if (!error.empty()) {
+    fetch.is_ttl_useless = !error.starts_with("WRONGTYPE");
+    for (const FetchId id : fetch.ids) context_.events.on_server_error(id, error);
+  } else if (fetch.ids.size() > 1) {
+    for (std::size_t i = 0; i < fetch.ids.size(); ++i) {
+      context_.events.on_value(fetch.ids[i], Hooks::encode_string(Hooks::element(reply, i)));
+    }
+  } else {
+    context_.events.on_value(fetch.ids[0], fetch.is_string ? Hooks::encode_string(reply) : Hooks::encode(reply));
+  }
 }
 
 void HiredisBackend::on_pttl_reply(const redisReply& reply) {
-  ANTEROOM_CHECK(!in_flight_.empty());
-  const Fetch fetch = std::move(in_flight_.front());
-  in_flight_.pop_front();
-  end_if_bytes_are_left();
-  if (fetch.is_failed) return;
-  if (const auto ttl = Hooks::integer(reply)) {
-    context_.events.on_ttl(fetch.id, *ttl);
-  } else {
-    context_.events.on_server_error(fetch.id, Hooks::error_text(reply));
+  ANTEROOM_CHECK(!in_flight_.empty() && !in_flight_.front().ids.empty());
+  Fetch& front = in_flight_.front();
+  const FetchId id = front.ids[front.ttls_received++];
+  const auto ttl = front.is_ttl_useless ? std::nullopt : Hooks::integer(reply);
+  if (front.ttls_received == front.ids.size()) {
+    fetches_ -= front.ids.size();
+    in_flight_.pop_front();
   }
+  end_if_replies_are_left();
+  if (ttl) {
+    context_.events.on_ttl(id, *ttl);
+  } else {
+    context_.events.on_failed(id, base::StagedError::verbatim(std::string(Hooks::error_text(reply))));
+  }
+}
+
+void HiredisBackend::on_fence_reply(const redisReply& reply) {
+  ANTEROOM_CHECK(!in_flight_.empty() && in_flight_.front().ids.empty());
+  const base::TimePoint sent = in_flight_.front().sent;
+  in_flight_.pop_front();
+  --fences_;
+  end_if_replies_are_left();
+  if (Hooks::error_text(reply).empty()) context_.coherence.on_fence(sent);
+}
+
+void HiredisBackend::on_push(const redisReply& push) {
+  if (state_ == State::kUp) end_if_replies_are_left();
+  const Hooks::Invalidation invalidation = Hooks::invalidation(push);
+  if (invalidation.is_everything) context_.coherence.on_all_invalidated();
+  for (const std::string_view key : invalidation.keys) context_.coherence.on_invalidated(key);
 }
 
 bool HiredisBackend::reply_is_due() const noexcept {
   return !in_flight_.empty() && in_flight_.front().first_command_end <= written_bytes_;
 }
 
-void HiredisBackend::end_if_bytes_are_left() {
-  if (reply_is_due() || !Hooks::has_unread_bytes(*redis_)) return;
+void HiredisBackend::end_if_replies_are_left() {
+  if (reply_is_due() || !Hooks::next_is_reply(*redis_)) return;
   log::warn("fill connection sent unexpected bytes", {{"upstream", options_.target.label()}});
-  redisAsyncFree(redis_);  // takes effect when the callback returns
+  Hooks::stop_reading(*redis_);
 }
 
 // --- Bytes ---

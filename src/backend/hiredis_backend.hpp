@@ -8,10 +8,14 @@
 #include <deque>
 #include <expected>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backend/cache_backend.hpp"
+#include "backend/fill_handshake.hpp"
 #include "metrics/worker_metrics.hpp"
 #include "net/byte_stream.hpp"
 #include "net/connector.hpp"
@@ -29,17 +33,21 @@ namespace anteroom::backend {
 /// Fetches keys over one connection of its own, kept up while the worker lives. hiredis speaks the protocol; the bytes
 /// go over a net::ByteStream, so that every transport that a link can use will do. Loop thread only.
 ///
-/// One connection serves all dbs: a SELECT goes before a GET whose db differs from that of the one before. Should a
+/// With tracking, the same connection carries the server's invalidations: their place between the replies is what makes
+/// the cache right (COHERENCE.md A.2). It speaks RESP3 then; replies are handed on as RESP2 all the same.
+///
+/// One connection serves all dbs: a SELECT goes before a fetch whose db differs from that of the one before. Should a
 /// SELECT fail, everything up to the next one that works is answered with its error, because it ran in the wrong db.
 ///
-/// Bytes that no fetch can have asked for end the connection before hiredis sees them: it would hand them to the next
+/// Replies that nothing can have asked for end the connection before hiredis sees them: it would hand them to the next
 /// fetch, or abort.
 class HiredisBackend final : public CacheBackend, private net::StreamEvents {
  public:
   struct Options {
     net::ConnectTarget target;
-    std::string user;      ///< empty: the default user
-    std::string password;  ///< empty: no AUTH
+    std::string user;       ///< empty: the default user
+    std::string password;   ///< empty: no AUTH
+    bool tracking = false;  ///< ask the server to announce changes
     base::Milliseconds handshake_timeout{1000};
     base::Milliseconds response_timeout{3000};  ///< of silence, twice, until the connection counts as hung; 0 = never
     base::Milliseconds reconnect_base{50};
@@ -54,6 +62,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
     net::OutageLog& outage_log;
     metrics::WorkerMetrics& metrics;
     FetchEvents& events;
+    CoherenceEvents& coherence;
   };
 
   HiredisBackend(Context context, Options options, std::uint64_t jitter_seed);
@@ -61,18 +70,25 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
 
   /// Dials for the first time.
   void start();
-  void fetch(FetchId id, int db, std::string_view key) override;
+  void fetch(FetchId id, const FetchRequest& request) override;
+  void fetch_group(std::span<const FetchId> ids, int db, std::span<const std::string_view> keys) override;
+  void fence() override;
   [[nodiscard]] bool is_congested() const noexcept override;
   void close() override;
 
  private:
   enum class State : std::uint8_t { kIdle, kDialing, kHandshaking, kUp, kBackoff, kClosed };
+  /// One entry for each thing whose replies are due: a fetch, a group of them, or a fence.
   struct Fetch {
-    FetchId id{};
+    std::vector<FetchId> ids;  // empty: a fence
     int db = 0;
-    std::string key;                      // until it is sent
+    std::vector<std::string> keys;        // until it is sent
+    std::string command;                  // of a fetch that is not GET, until it is sent
+    base::TimePoint sent{};               // of a fence
     std::uint64_t first_command_end = 0;  // in the outgoing bytes: before that has left, no reply can be its own
-    bool is_failed = false;               // its events are over, its replies are still due
+    std::size_t ttls_received = 0;
+    bool is_string = true;        // GET or MGET
+    bool is_ttl_useless = false;  // the value's reply was an error that says nothing about the key
   };
 
   void on_readable() override;
@@ -82,26 +98,32 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   void on_dialed(net::Connector::Result result);
   void attach(std::unique_ptr<net::ByteStream> stream);
   void shake_hands();
-  void on_handshake_reply(const redisReply* reply);
-  void on_up();
+  void send_handshake();
+  void on_handshake_reply(const redisReply& reply);
+  void on_up(Greeting greeting);
   void dial_failed(const base::StagedError& error);
   void on_disconnected();
   void fail_waiting(const base::StagedError& error);
   void on_timer();
   void arm_silence_timer();
 
+  void submit(Fetch fetch);
   void send(Fetch fetch);
-  void fail_later(FetchId id, base::StagedError error);
+  void send_commands(const Fetch& fetch);
+  void fail_later(std::vector<FetchId> ids, base::StagedError error);
+  void fail(const Fetch& fetch, const base::StagedError& error);
   void on_select_reply(const redisReply& reply);
-  void on_get_reply(const redisReply& reply);
+  void on_value_reply(const redisReply& reply);
   void on_pttl_reply(const redisReply& reply);
+  void on_fence_reply(const redisReply& reply);
+  void on_push(const redisReply& push);
 
   // hiredis calls these; each finds its object and does one thing.
   friend struct Hooks;
   [[nodiscard]] ssize_t read_into(redisContext& context, char* buffer, std::size_t size);
   [[nodiscard]] ssize_t write_from(redisContext& context);
   [[nodiscard]] bool reply_is_due() const noexcept;
-  void end_if_bytes_are_left();
+  void end_if_replies_are_left();
   void drop_stream();
 
   const Context context_;
@@ -114,13 +136,16 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
 
   std::unique_ptr<net::ByteStream> stream_;
   redisAsyncContext* redis_ = nullptr;  // owned by hiredis while connected; it frees itself when the connection ends
-  int handshake_replies_due_ = 0;
-  int selected_db_ = 0;              // as of the last command sent
-  std::string select_error_;         // not empty: the replies that come now are from the wrong db
-  std::size_t waiting_bytes_ = 0;    // of the keys in waiting_
-  std::deque<Fetch> waiting_;        // not sent yet
-  std::uint64_t written_bytes_ = 0;  // to this connection
-  std::deque<Fetch> in_flight_;      // in the order of their replies
+  std::optional<FillHandshake> handshake_;
+  base::TimePoint handshake_sent_{};  // the last part of it
+  int selected_db_ = 0;               // as of the last command sent
+  std::string select_error_;          // not empty: the replies that come now are from the wrong db
+  std::size_t waiting_bytes_ = 0;     // of the keys in waiting_
+  std::deque<Fetch> waiting_;         // not sent yet
+  std::size_t fetches_ = 0;           // in waiting_ and in_flight_, each of a group counted
+  std::size_t fences_ = 0;            // in in_flight_
+  std::uint64_t written_bytes_ = 0;   // to this connection
+  std::deque<Fetch> in_flight_;       // in the order of their replies
   base::TimePoint last_received_{};
   bool is_counted_ = false;  // in the gauge of links
 };

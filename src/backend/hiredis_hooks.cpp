@@ -2,14 +2,19 @@
 
 #include <hiredis/sds.h>
 
-#include <array>
 #include <cstdio>
 #include <memory>
 #include <string>
 
+#include "backend/resp2_encoding.hpp"
 #include "base/check.hpp"
 
 namespace anteroom::backend {
+namespace {
+
+constexpr char kPushMark = '>';  // the first byte of what the server says unasked
+
+}  // namespace
 
 HiredisBackend& Hooks::backend_of(const redisAsyncContext* redis) noexcept {
   return *static_cast<HiredisBackend*>(redis->data);
@@ -40,46 +45,74 @@ redisAsyncContext* Hooks::make_context(HiredisBackend& backend) {
   redis->ev.addWrite = [](void* self) { static_cast<HiredisBackend*>(self)->stream_->want_write(true); };
   redis->ev.delWrite = [](void* self) { static_cast<HiredisBackend*>(self)->stream_->want_write(false); };
   redisAsyncSetDisconnectCallback(redis, on_disconnect);
+  redisAsyncSetPushCallback(redis, on_push);
   redis->ev.addRead(&backend);
   return redis;
 }
 
-void Hooks::command(redisAsyncContext* redis, redisCallbackFn* on_reply, std::initializer_list<std::string_view> args) {
-  std::array<const char*, 4> texts{};
-  std::array<std::size_t, 4> sizes{};
-  ANTEROOM_CHECK(args.size() <= texts.size());
-  int count = 0;
+void Hooks::command(redisAsyncContext* redis, redisCallbackFn* on_reply, std::span<const std::string_view> args) {
+  std::vector<const char*> texts;
+  std::vector<std::size_t> sizes;
+  texts.reserve(args.size());
+  sizes.reserve(args.size());
   for (const std::string_view arg : args) {
-    texts[static_cast<std::size_t>(count)] = arg.data();
-    sizes[static_cast<std::size_t>(count)] = arg.size();
-    ++count;
+    texts.push_back(arg.data());
+    sizes.push_back(arg.size());
   }
-  redisAsyncCommandArgv(redis, on_reply, nullptr, count, texts.data(), sizes.data());
+  redisAsyncCommandArgv(redis, on_reply, nullptr, static_cast<int>(args.size()), texts.data(), sizes.data());
+}
+
+void Hooks::formatted_command(redisAsyncContext* redis, redisCallbackFn* on_reply, std::string_view encoded) {
+  redisAsyncFormattedCommand(redis, on_reply, nullptr, encoded.data(), encoded.size());
 }
 
 // A null reply means that the connection is ending: on_disconnected() settles everything at once.
 void Hooks::on_handshake(redisAsyncContext* redis, void* reply, void*) noexcept {
-  if (reply != nullptr) backend_of(redis).on_handshake_reply(static_cast<redisReply*>(reply));
+  if (reply != nullptr) backend_of(redis).on_handshake_reply(*static_cast<redisReply*>(reply));
 }
 
 void Hooks::on_select(redisAsyncContext* redis, void* reply, void*) noexcept {
   if (reply != nullptr) backend_of(redis).on_select_reply(*static_cast<redisReply*>(reply));
 }
 
-void Hooks::on_get(redisAsyncContext* redis, void* reply, void*) noexcept {
-  if (reply != nullptr) backend_of(redis).on_get_reply(*static_cast<redisReply*>(reply));
+void Hooks::on_value(redisAsyncContext* redis, void* reply, void*) noexcept {
+  if (reply != nullptr) backend_of(redis).on_value_reply(*static_cast<redisReply*>(reply));
 }
 
 void Hooks::on_pttl(redisAsyncContext* redis, void* reply, void*) noexcept {
   if (reply != nullptr) backend_of(redis).on_pttl_reply(*static_cast<redisReply*>(reply));
 }
 
+void Hooks::on_fence(redisAsyncContext* redis, void* reply, void*) noexcept {
+  if (reply != nullptr) backend_of(redis).on_fence_reply(*static_cast<redisReply*>(reply));
+}
+
+void Hooks::on_push(redisAsyncContext* redis, void* push) noexcept {
+  if (push != nullptr) backend_of(redis).on_push(*static_cast<redisReply*>(push));
+}
+
 void Hooks::on_disconnect(const redisAsyncContext* redis, int) noexcept { backend_of(redis).on_disconnected(); }
 
 std::size_t Hooks::unwritten_bytes(const redisAsyncContext& redis) noexcept { return sdslen(redis.c.obuf); }
 
-bool Hooks::has_unread_bytes(const redisAsyncContext& redis) noexcept {
-  return redis.c.reader->pos < redis.c.reader->len;
+bool Hooks::is_between_replies(const redisAsyncContext& redis) noexcept {
+  const redisReader& reader = *redis.c.reader;
+  // Having looked for a reply in vain, the reader is at its outermost level, but with a type still to be read.
+  const bool has_begun = reader.ridx > 0 || (reader.ridx == 0 && reader.task[0]->type != -1);
+  return !has_begun && reader.pos >= reader.len;
+}
+
+bool Hooks::next_is_reply(const redisAsyncContext& redis) noexcept {
+  const redisReader& reader = *redis.c.reader;
+  return reader.pos < reader.len && reader.buf[reader.pos] != kPushMark;
+}
+
+void Hooks::stop_reading(redisAsyncContext& redis) noexcept {
+  // Not redisAsyncFree(): behind a push, hiredis would go on with the next reply all the same, and abort because
+  // nobody waits for it.
+  redisReader& reader = *redis.c.reader;
+  reader.err = REDIS_ERR_PROTOCOL;
+  std::snprintf(reader.errstr, sizeof(reader.errstr), "%s", "unexpected bytes");
 }
 
 std::string_view Hooks::error_text(const redisReply& reply) noexcept {
@@ -92,13 +125,42 @@ std::optional<std::int64_t> Hooks::integer(const redisReply& reply) noexcept {
   return reply.integer;
 }
 
+FillHandshake::Reply Hooks::handshake_reply(const redisReply& reply) noexcept {
+  FillHandshake::Reply out;
+  out.error = error_text(reply);
+  if (reply.type == REDIS_REPLY_ARRAY) {
+    out.lists_a_command = reply.elements > 0 && reply.element[0]->type != REDIS_REPLY_NIL;
+  }
+  if (reply.type != REDIS_REPLY_MAP) return out;
+  for (std::size_t i = 0; i + 1 < reply.elements; i += 2) {
+    const std::string_view field = text(*reply.element[i]);
+    if (field == "server") out.server = text(*reply.element[i + 1]);
+    if (field == "version") out.version = text(*reply.element[i + 1]);
+  }
+  return out;
+}
+
+Hooks::Invalidation Hooks::invalidation(const redisReply& push) {
+  Invalidation out;
+  if (push.elements < 2 || text(*push.element[0]) != "invalidate") return out;
+  const redisReply& keys = *push.element[1];
+  if (keys.type != REDIS_REPLY_ARRAY) {
+    out.is_everything = true;  // null; and should it ever be something else, that is safe
+    return out;
+  }
+  out.keys.reserve(keys.elements);
+  for (std::size_t i = 0; i < keys.elements; ++i) out.keys.push_back(text(*keys.element[i]));
+  return out;
+}
+
+base::SharedBytes Hooks::encode_string(const redisReply& reply) {
+  if (reply.type != REDIS_REPLY_STRING) return nullptr;
+  return encode(reply);
+}
+
 base::SharedBytes Hooks::encode(const redisReply& reply) {
-  if (reply.type == REDIS_REPLY_NIL) return nullptr;
-  const std::string_view value(reply.str, reply.len);
   auto encoded = std::make_shared<std::string>();
-  const std::string length = std::to_string(value.size());
-  encoded->reserve(value.size() + length.size() + 5);
-  encoded->append("$").append(length).append("\r\n").append(value).append("\r\n");
+  append_as_resp2(*encoded, reply);
   return encoded;
 }
 
@@ -126,7 +188,9 @@ ssize_t HiredisBackend::read_into(redisContext& context, char* buffer, std::size
   const net::IoResult result = stream_->read({buffer, size});
   switch (result.status) {
     case net::IoResult::Status::kOk:
-      if (state_ == State::kUp && !reply_is_due()) return stream_error(context, REDIS_ERR_PROTOCOL, "unexpected bytes");
+      if (state_ == State::kUp && !reply_is_due() && Hooks::is_between_replies(*redis_) && buffer[0] != kPushMark) {
+        return stream_error(context, REDIS_ERR_PROTOCOL, "unexpected bytes");
+      }
       return static_cast<ssize_t>(result.bytes);
     case net::IoResult::Status::kWouldBlock:
       return 0;

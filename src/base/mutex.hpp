@@ -15,6 +15,8 @@
 #define ANTEROOM_EXCLUDES(...) ANTEROOM_ATTRIBUTE(locks_excluded(__VA_ARGS__))
 #define ANTEROOM_ACQUIRE(...) ANTEROOM_ATTRIBUTE(acquire_capability(__VA_ARGS__))
 #define ANTEROOM_RELEASE(...) ANTEROOM_ATTRIBUTE(release_capability(__VA_ARGS__))
+// For what the analysis cannot follow: a number of locks that is known only when it runs.
+#define ANTEROOM_NO_THREAD_SAFETY_ANALYSIS ANTEROOM_ATTRIBUTE(no_thread_safety_analysis)
 
 namespace anteroom::base {
 

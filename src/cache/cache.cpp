@@ -5,7 +5,8 @@
 #include <utility>
 
 #include "base/check.hpp"
-#include "cache/epochs.hpp"
+#include "cache/index.hpp"
+#include "cache/owners.hpp"
 #include "cache/shard.hpp"
 
 namespace anteroom::cache {
@@ -14,25 +15,22 @@ namespace {
 constexpr std::size_t kShardsPerWorker = 8;
 // Where bytes are limited, one entry may take at most this part of its shard: a few large replies must not empty it.
 constexpr std::size_t kEntryPartOfShard = 16;
-// No entry is charged less than this, so a limit of bytes implies one of entries and the index need not be larger.
-constexpr std::size_t kChargeMin = 96;
-static_assert(sizeof(Entry) >= kChargeMin);
+// Entries are expected to take at least this, so that a limit of bytes implies one of entries and the index need not be
+// larger: an eighth of all memory.
+constexpr std::size_t kSlotBytesExpected = 96;
 
 std::size_t entries_limit(const Options& options) {
   ANTEROOM_CHECK(options.capacity >= 1);
   if (options.capacity_bytes == 0) return options.capacity;
-  return std::clamp<std::size_t>(options.capacity_bytes / kChargeMin, 1, options.capacity);
+  constexpr std::size_t kBytesPerEntry = kSlotBytesExpected + Index::buckets_for(17) * Index::kBucketBytes / 17;
+  return std::clamp<std::size_t>(options.capacity_bytes / kBytesPerEntry, 1, options.capacity);
 }
 
 std::size_t shards_for(const Options& options) {
   const std::size_t wanted = std::clamp<std::size_t>(options.workers * kShardsPerWorker, 1, Cache::kShardsMax);
-  std::size_t count = std::bit_floor(wanted);
-  const auto is_too_small = [&] {
-    return entries_limit(options) / count < Cache::kShardEntriesMin ||
-           (options.capacity_bytes > 0 && options.capacity_bytes / count < Cache::kShardBytesMin);
-  };
-  while (count > 1 && is_too_small()) count /= 2;
-  return count;
+  std::size_t count = std::min(std::bit_floor(wanted), entries_limit(options) / Cache::kShardEntriesMin);
+  if (options.capacity_bytes > 0) count = std::min(count, options.capacity_bytes / Cache::kShardBytesMin);
+  return std::max<std::size_t>(count, 1);
 }
 
 // The parts of `total` differ by at most one and add up to it.
@@ -42,69 +40,85 @@ std::size_t part_of(std::size_t total, std::size_t parts, std::size_t number) {
 
 }  // namespace
 
-Cache::Cache(const Options& options, base::HashSeed seed) : seed_(seed), epochs_(std::make_unique<Epochs>()) {
+Cache::Cache(const Options& options, base::HashSeed seed)
+    : seed_(seed), rules_(options.rules), owners_(std::make_unique<Owners>(options.rules, options.stale_if_error)) {
   const std::size_t count = shards_for(options);
   const std::size_t entries = entries_limit(options);
-  shard_shift_ = 63u - static_cast<unsigned>(std::countr_zero(count));
   shards_.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     Shard::Limits limits{.entries = part_of(entries, count, i),
                          .bytes = part_of(options.capacity_bytes, count, i),
-                         .entry_bytes = std::min<std::size_t>(options.max_entry_bytes, UINT32_MAX)};
+                         .entry_bytes = options.max_entry_bytes};
     if (limits.bytes > 0) limits.entry_bytes = std::min(limits.entry_bytes, limits.bytes / kEntryPartOfShard);
-    shards_.push_back(std::make_unique<Shard>(limits, i, *epochs_));
+    shards_.push_back(std::make_unique<Shard>(options, limits, i, *owners_, seed_));
   }
 }
 
 Cache::~Cache() = default;
 
-// The high bits, because the index of a shard uses the low ones. Two shifts, because one by 64 is not defined.
-Shard& Cache::shard_of(std::uint64_t hash) const noexcept { return *shards_[(hash >> 1) >> shard_shift_]; }
+// By the high bits, because the index of a shard uses the low ones.
+std::size_t Cache::shard_number(std::uint64_t hash) const noexcept { return (hash >> 32) * shards_.size() >> 32; }
 
 Key Cache::key(Space space, std::string_view bytes) const noexcept {
   return {.bytes = bytes, .hash = base::hash64(seed_, bytes), .space = space};
 }
 
-ReadResult Cache::read(const Key& key, OwnerId asker, base::TimePoint now, base::ByteQueue& out) {
-  return shard_of(key.hash).read(key, asker, now, out);
+Query Cache::result_query(const Key& key, std::string_view request, View view) const noexcept {
+  return {.key = key, .request = request, .request_hash = base::hash64(seed_, request), .view = view};
 }
 
-bool Cache::commit(const Key& key, FillId fill, EntryKind kind, std::string_view reply, base::TimePoint deadline,
+// --- Reading and filling ---
+
+ReadResult Cache::read(const Query& query, const Asker& asker, base::ByteQueue& out) {
+  return shard_of(query.key.hash).read(query, asker, out);
+}
+
+FillId Cache::start_fill(const Query& query, const Asker& asker) {
+  return shard_of(query.key.hash).start_fill(query, asker);
+}
+
+bool Cache::commit(const Query& query, FillId fill, EntryKind kind, std::string_view reply, const Deadlines& deadlines,
                    base::TimePoint now) {
-  return shard_of(key.hash).commit(key, fill, kind, reply, deadline, now);
+  return shard_of(query.key.hash).commit(query, fill, kind, reply, deadlines, now);
 }
 
-void Cache::abandon(const Key& key, FillId fill) noexcept { shard_of(key.hash).abandon(key, fill); }
+void Cache::abandon(const Query& query, FillId fill) noexcept { shard_of(query.key.hash).abandon(query, fill); }
 
-void Cache::drop(std::uint64_t key_hash) noexcept { shard_of(key_hash).drop(key_hash); }
+// --- Invalidation ---
 
-WriteGuard Cache::guard(std::span<const Key> keys, bool drop_now) {
-  WriteGuard guard;
-  guard.cache_ = this;
-  guard.count_ = static_cast<std::uint32_t>(keys.size());
-  std::uint64_t* hashes = guard.inline_hashes_;
-  if (keys.size() > WriteGuard::kInlineHashes) {
-    guard.more_hashes_ = std::make_unique_for_overwrite<std::uint64_t[]>(keys.size());
-    hashes = guard.more_hashes_.get();
-  }
-  for (const Key& key : keys) {
-    *hashes++ = key.hash;
-    if (drop_now) drop(key.hash);
-  }
-  return guard;
+void Cache::drop(std::uint64_t key_hash, DropCause cause) noexcept {
+  shard_of(key_hash).drop(key_hash, cause, cause != DropCause::kPush || rules_.push_detaches_fills);
 }
 
-WriteGuard Cache::guard_all(bool drop_now) noexcept {
-  WriteGuard guard;
-  guard.cache_ = this;
-  guard.all_ = true;
-  if (drop_now) bump_all_epochs();
-  return guard;
+void Cache::invalidate(std::uint64_t key_hash, OwnerId owner) noexcept {
+  shard_of(key_hash).invalidate(key_hash, owner, rules_.push_detaches_fills);
 }
 
-void Cache::bump_epoch(OwnerId owner) noexcept { epochs_->bump(owner); }
+void Cache::answered(const Query& query, FillId fill) noexcept { shard_of(query.key.hash).answered(query, fill); }
 
-void Cache::bump_all_epochs() noexcept { epochs_->bump_all(); }
+void Cache::supersede(const Key& key, OwnerId owner) noexcept { shard_of(key.hash).supersede(key, owner); }
+
+void Cache::observe(const Query& query, const std::string_view* reply) noexcept {
+  shard_of(query.key.hash).observe(query, reply);
+}
+
+std::size_t Cache::drop_matching(std::string_view glob) {
+  std::size_t removed = 0;
+  for (const auto& shard : shards_) removed += shard->drop_matching(glob);
+  return removed;
+}
+
+// --- Owners ---
+
+void Cache::bump_epoch(OwnerId owner) noexcept { owners_->bump(owner); }
+void Cache::bump_all_epochs() noexcept { owners_->bump_all(); }
+void Cache::lose(OwnerId owner, base::TimePoint now) noexcept { owners_->lose(owner, now); }
+void Cache::recover(OwnerId owner) noexcept { owners_->recover(owner); }
+void Cache::set_lease(OwnerId owner, base::TimePoint until) noexcept { owners_->set_lease(owner, until); }
+void Cache::allow_fills(OwnerId owner, bool allowed) noexcept { owners_->allow_fills(owner, allowed); }
+std::uint32_t Cache::epoch(OwnerId owner) const noexcept { return owners_->epoch(owner); }
+
+// --- Upkeep and introspection ---
 
 std::size_t Cache::expire(std::size_t shard, base::TimePoint now, std::size_t budget) {
   ANTEROOM_CHECK(shard < shards_.size());
@@ -114,37 +128,18 @@ std::size_t Cache::expire(std::size_t shard, base::TimePoint now, std::size_t bu
 Stats Cache::stats() const {
   Stats sum;
   for (const auto& shard : shards_) shard->add_stats(sum);
+  sum.epoch_bumps = owners_->bumps();
   return sum;
+}
+
+std::vector<Inspection> Cache::inspect(const Key& key, const Asker& asker) const {
+  std::vector<Inspection> out;
+  shard_of(key.hash).inspect(key, asker, out);
+  return out;
 }
 
 void Cache::check_invariants() const {
   for (const auto& shard : shards_) shard->check_invariants();
-}
-
-WriteGuard::WriteGuard(WriteGuard&& other) noexcept { *this = std::move(other); }
-
-WriteGuard& WriteGuard::operator=(WriteGuard&& other) noexcept {
-  if (this == &other) return *this;
-  release();
-  cache_ = std::exchange(other.cache_, nullptr);
-  all_ = std::exchange(other.all_, false);
-  count_ = std::exchange(other.count_, 0u);
-  std::copy(std::begin(other.inline_hashes_), std::end(other.inline_hashes_), inline_hashes_);
-  more_hashes_ = std::move(other.more_hashes_);
-  return *this;
-}
-
-void WriteGuard::release() noexcept {
-  Cache* const cache = std::exchange(cache_, nullptr);
-  if (cache == nullptr) return;
-  if (std::exchange(all_, false)) {
-    cache->bump_all_epochs();
-    return;
-  }
-  const std::uint64_t* const hashes = more_hashes_ ? more_hashes_.get() : inline_hashes_;
-  for (std::uint32_t i = 0; i < count_; ++i) cache->drop(hashes[i]);
-  count_ = 0;
-  more_hashes_.reset();
 }
 
 }  // namespace anteroom::cache

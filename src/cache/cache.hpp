@@ -1,93 +1,44 @@
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/byte_queue.hpp"
 #include "base/clock.hpp"
 #include "base/hash.hpp"
+#include "cache/types.hpp"
 
 namespace anteroom::cache {
 
-class Epochs;
+class Owners;
 class Shard;
-
-/// Namespace of a key: two sessions that must not see each other's value of one name (another db, later another user)
-/// read in different spaces.
-enum class Space : std::uint32_t {};
-
-/// Number of a fill connection (one per worker). Entries remember theirs, so that losing the connection can invalidate
-/// everything it filled.
-enum class OwnerId : std::uint8_t {};
-inline constexpr std::size_t kOwnersMax = 256;
-
-/// A key with its hash, computed once per request by Cache::key(). The bytes belong to the caller.
-/// The hash does not cover the space: one drop reaches a key in every space (R1: invalidations carry no db).
-struct Key {
-  std::string_view bytes;
-  std::uint64_t hash = 0;
-  Space space{};
-};
-
-/// Names one fetch that is under way. Never reused while the process lives.
-using FillId = std::uint64_t;
-
-enum class ReadStatus : std::uint8_t {
-  kHit,   ///< the encoded reply was appended to `out`
-  kNil,   ///< the key is known not to exist; nothing was appended, the caller writes its protocol's null
-  kFill,  ///< the caller holds the attached fill `fill` and must fetch, then commit() or abandon() it
-  kJoin,  ///< `owner` is fetching it as `fill`; its reply is new enough for this read (R4)
-};
-
-struct ReadResult {
-  ReadStatus status = ReadStatus::kFill;
-  OwnerId owner{};
-  FillId fill = 0;
-};
-
-enum class EntryKind : std::uint8_t { kValue, kNil };
-
-struct Options {
-  std::size_t capacity = 1024;             ///< entries; at least 1
-  std::size_t capacity_bytes = 0;          ///< bytes of entries and index; 0 = no limit
-  std::size_t max_entry_bytes = 1u << 20;  ///< key and reply of one entry; larger ones are not cached. With a limit of
-                                           ///< bytes also at most 1/16 of a shard's part of it
-  unsigned workers = 1;                    ///< threads that will use the cache; bounds the number of shards
-};
-
-/// Sums over all shards. Entries and bytes are of this moment, the rest counts since start.
-struct Stats {
-  std::uint64_t hits = 0, nil_hits = 0, misses = 0;
-  std::uint64_t entries = 0, bytes = 0;
-  std::uint64_t fills_started = 0, fills_joined = 0, fills_committed = 0;
-  std::uint64_t fills_detached = 0;  ///< by an invalidation, a write or a newer epoch, before they were committed
-  std::uint64_t refused_size = 0;    ///< replies that were too large (Options::max_entry_bytes)
-  std::uint64_t evicted_capacity = 0, evicted_expired = 0, evicted_epoch = 0;
-  std::uint64_t dropped = 0;   ///< entries removed by drop() and write guards
-  std::uint64_t rehashes = 0;  ///< of the index while serving; must stay 0
-};
-
 class WriteGuard;
 
-/// Sharded LRU cache of encoded GET replies with a deadline per entry. Thread-safe: a mutex per shard, chosen by the
-/// high bits of the hash. Knows no sockets and no clock: `now` is an argument, in the order of one monotonic clock.
+/// Sharded cache of encoded replies to reads, with a deadline per entry. Thread-safe: a mutex per shard, chosen by the
+/// high bits of the key's hash. Knows no sockets and no clock: `now` is an argument, in the order of one monotonic
+/// clock.
+///
+/// A key may have one *string entry* (what GET answers, from which STRLEN, EXISTS and others are answered too) and any
+/// number of *result entries* (replies to other commands, named by the whole request). Results hang under their key:
+/// what drops the key drops them.
 ///
 /// The rules that keep it from being wrong (COHERENCE.md A.3) are part of the interface:
-///  * A value enters only by a *fill ticket*. read() attaches at most one fill to a key; drop(), a write guard or a
-///  newer
-///    epoch detaches it. A detached fill still answers those who wait for it but commit() refuses its value (R1, R2),
-///    and no later read joins it (R4).
+///  * A value enters only by a *fill ticket*. At most one fill is attached to a name; drop(), a write guard, a newer
+///    epoch or start_fill() detaches it. A detached fill still answers those who wait for it but commit() refuses its
+///    value (R1, R2), and no later read joins it (R4).
 ///  * A *write guard* drops and detaches its keys when the write is forwarded and again when its outcome is known (R3).
-///  * Each owner has an *epoch*; bump_epoch() invalidates all its entries and fills in O(1) (R7, R15).
-///  * Nothing is served at or past its deadline (R11).
+///  * Each owner has an *epoch*; bump_epoch() and lose() invalidate all its entries and fills in O(1) (R7, R15).
+///  * Each owner has a *lease*: its entries are served only before it ends (R8). They stay, and count again once the
+///    lease is renewed.
+///  * Nothing is served at or past its hard deadline (R11).
+///  * supersede() and observe() keep reads monotonic where a value came from elsewhere than an entry (R14).
 ///
-/// Small caches are not sharded, so that `capacity` is exact and the eviction order is exactly LRU; a shard has at
-/// least kShardEntriesMin entries. The index is reserved for its capacity at construction and never rehashes while
+/// Small caches are not sharded, so that `capacity` and the eviction order are exact. Nothing is rehashed while
 /// serving.
 class Cache {
  public:
@@ -97,49 +48,110 @@ class Cache {
   Cache& operator=(const Cache&) = delete;
 
   [[nodiscard]] Key key(Space space, std::string_view bytes) const noexcept;
+  /// What GET `key` asks for.
+  [[nodiscard]] static Query string_query(const Key& key) noexcept { return {.key = key}; }
+  /// What another command asks for. `request` names the result: command and all arguments in a form in which no two
+  /// different requests are equal; its bytes belong to the caller. With a `view`, a string entry of the key answers
+  /// too.
+  [[nodiscard]] Query result_query(const Key& key, std::string_view request, View view = {}) const noexcept;
+
+  // --- Reading and filling ---
 
   /// One lock for the lookup and, on a miss, the ticket. A hit appends the stored reply to `out` (copied up to
-  /// ByteQueue::kCopyMax, referenced above) and makes the entry the most recently used.
-  [[nodiscard]] ReadResult read(const Key& key, OwnerId asker, base::TimePoint now, base::ByteQueue& out);
+  /// ByteQueue::kCopyMax, referenced above) and counts as a use of the entry.
+  [[nodiscard]] ReadResult read(const Query& query, const Asker& asker, base::ByteQueue& out);
 
-  /// Stores the encoded `reply` (empty for kNil) until `deadline`, if `fill` is still attached and the owner's epoch is
-  /// the one it started in. Ends the fill either way. True if it was stored. `key` must be the one of read().
-  bool commit(const Key& key, FillId fill, EntryKind kind, std::string_view reply, base::TimePoint deadline,
+  /// MGET and EXISTS of many keys, at one instant: all shards involved are locked together. Succeeds only if every key
+  /// has a string entry that may be served and all of them have the same owner, whose entries are a snapshot of the
+  /// server (COHERENCE.md, snapshot lemma). Then appends one element per key (kMget: the bulk string, `kNullBulk` for
+  /// nil and for a key of another type) or the number of existing keys (kExists, as ":n\r\n"); else appends nothing.
+  [[nodiscard]] bool read_snapshot(std::span<const Key> keys, SnapshotView view, const Asker& asker,
+                                   base::ByteQueue& out);
+
+  /// Attaches a new fill to `query` whatever there is already: an entry stays until the fill is committed, an older
+  /// fill is detached. 0 if the asker's owner may not fill. For MGET, whose values must be of one moment.
+  [[nodiscard]] FillId start_fill(const Query& query, const Asker& asker);
+
+  /// Stores the encoded `reply` (empty for kNil), if `fill` is still attached and the owner's epoch is the one it
+  /// started in. Replaces an entry of the same name. Ends the fill either way. True if it was stored.
+  bool commit(const Query& query, FillId fill, EntryKind kind, std::string_view reply, const Deadlines& deadlines,
               base::TimePoint now);
   /// Ends the fill without a value. Later reads start a new one.
-  void abandon(const Key& key, FillId fill) noexcept;
+  void abandon(const Query& query, FillId fill) noexcept;
 
-  /// Drops the entries of this key and detaches its fills, in every space.
-  void drop(std::uint64_t key_hash) noexcept;
+  // --- Invalidation ---
+
+  /// Drops all entries of the key and detaches its fills, in every space (R1: invalidations carry no db).
+  void drop(std::uint64_t key_hash, DropCause cause) noexcept;
+  /// The connection of `owner` brought word that the key has changed: drops its entries as drop() does, but of the
+  /// fills only those of this owner that are answered. One that is not will be answered later in the same stream, so by
+  /// a command that ran after the change; and other owners' connections bring word themselves.
+  void invalidate(std::uint64_t key_hash, OwnerId owner) noexcept;
+  /// The value of a fill has come, and is about to be given out; its time to live is still due. From now on
+  /// invalidate() detaches it (R6).
+  void answered(const Query& query, FillId fill) noexcept;
+  /// A reply of `owner`'s stream is about to be given out: drops entries and detaches fills of the key, in its space,
+  /// that belong to other owners, because they may be older (R14).
+  void supersede(const Key& key, OwnerId owner) noexcept;
+  /// A reply to `query` that did not come through a fill is about to be given out. If the entry of that name has the
+  /// same bytes, nothing happens (but fills of the key are detached); else the key is dropped as by drop() (R14).
+  /// `reply` is null when it is not known whole. kNil entries equal "$-1\r\n".
+  void observe(const Query& query, const std::string_view* reply) noexcept;
+
   /// Drops and detaches at once (unless `drop_now` is false) and again when the guard dies: hold it from forward to
   /// acknowledgement. The second drop is what read-your-writes rests on; the first spares hits that would soon be old.
   [[nodiscard]] WriteGuard guard(std::span<const Key> keys, bool drop_now = true);
   /// The same for a write whose keys are not known: everything is dropped, at both ends (R15).
   [[nodiscard]] WriteGuard guard_all(bool drop_now = true) noexcept;
 
+  /// Everything whose key matches is dropped, in every space; returns how many entries went. O(entries): for people.
+  std::size_t drop_matching(std::string_view glob);
+
+  // --- Owners ---
+
+  /// Invalidates all that `owner` filled: a flush was announced.
   void bump_epoch(OwnerId owner) noexcept;
   /// Bumps every owner's epoch: empties the cache in O(1); memory is reclaimed as entries are evicted or expire.
   void bump_all_epochs() noexcept;
+  /// The connection of `owner` was lost. Its entries are invalid; with Options::stale_if_error they may be served until
+  /// `now` plus that to an Asker who says that the upstream is down, unless a later bump takes them away (section C).
+  void lose(OwnerId owner, base::TimePoint now) noexcept;
+  /// The connection of `owner` works again: ends what lose() allowed.
+  void recover(OwnerId owner) noexcept;
+  /// Entries of `owner` are served before `until`. kNever in TTL mode, which is also the value at start.
+  void set_lease(OwnerId owner, base::TimePoint until) noexcept;
+  /// Whether read() gives tickets to askers with this owner; else it answers kBypass. True at start.
+  void allow_fills(OwnerId owner, bool allowed) noexcept;
+  [[nodiscard]] std::uint32_t epoch(OwnerId owner) const noexcept;
 
-  /// Reclaims what is past its deadline in one shard, at most `budget` entries; returns how many. Deadlines are kept
-  /// without it: this only gives memory back. Call it every cache period for each shard.
+  // --- Upkeep and introspection ---
+
+  /// Reclaims what is past its deadline or of a dead epoch in one shard: looks at no more than `budget` slots, going on
+  /// where the last call stopped; returns how many entries went. Returns at once while nothing can be due. Deadlines
+  /// are kept without it: this only gives memory back.
   std::size_t expire(std::size_t shard, base::TimePoint now, std::size_t budget);
   [[nodiscard]] std::size_t shard_count() const noexcept { return shards_.size(); }
   [[nodiscard]] Stats stats() const;
+  /// All there is about a key in its space, the string entry first.
+  [[nodiscard]] std::vector<Inspection> inspect(const Key& key, const Asker& asker) const;
   /// Aborts if the parts of a shard disagree with each other. O(entries), under the locks: for tests.
   void check_invariants() const;
 
   static constexpr std::size_t kShardEntriesMin = 4096;
-  static constexpr std::size_t kShardBytesMin = 64 * 1024;
+  static constexpr std::size_t kShardBytesMin = 4 * 1024 * 1024;  // with less, size classes share few pages
   static constexpr std::size_t kShardsMax = 256;
 
  private:
-  [[nodiscard]] Shard& shard_of(std::uint64_t hash) const noexcept;
+  friend class WriteGuard;
+  [[nodiscard]] std::size_t shard_number(std::uint64_t hash) const noexcept;
+  [[nodiscard]] Shard& shard_of(std::uint64_t hash) const noexcept { return *shards_[shard_number(hash)]; }
+  void end_write(std::uint64_t key_hash) noexcept;
+  void end_write_of_all() noexcept;
 
   const base::HashSeed seed_;
-  const std::unique_ptr<Epochs> epochs_;
+  const Rules rules_;
+  const std::unique_ptr<Owners> owners_;
   std::vector<std::unique_ptr<Shard>> shards_;  // constant after construction; each has its own mutex
-  unsigned shard_shift_ = 0;                    // constant after construction
 };
 
 /// Keeps the promise of R3 for one forwarded write. Movable, owned by whoever waits for the reply; one thread at a

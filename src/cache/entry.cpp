@@ -2,54 +2,55 @@
 
 #include <malloc.h>
 
-#include <cstdlib>
 #include <cstring>
-#include <new>
+#include <memory>
 #include <string>
-
-#include "base/check.hpp"
 
 namespace anteroom::cache {
 namespace {
 
-// The block that std::make_shared allocates beside the bytes: two counters and a virtual table, and the string itself.
-constexpr std::size_t kSharedHeaderBytes = 16 + sizeof(std::string);
+// The block that std::make_shared allocates beside the bytes (two counters, a virtual table, the string itself), and
+// what malloc keeps before each of the two blocks.
+constexpr std::size_t kSharedHeaderBytes = 16 + sizeof(std::string) + 2 * sizeof(std::size_t);
+
+void copy_bytes(char* to, std::string_view from) noexcept {
+  // An empty view may hold a null pointer, which memcpy does not take.
+  if (!from.empty()) std::memcpy(to, from.data(), from.size());
+}
 
 }  // namespace
 
-Entry::Ptr Entry::make(const Key& key, EntryKind kind, std::string_view reply, base::TimePoint deadline) {
-  const bool is_shared = reply.size() > base::ByteQueue::kCopyMax;
-  const std::size_t inline_size = is_shared ? 0 : reply.size();
-  ANTEROOM_CHECK(key.bytes.size() <= UINT32_MAX && inline_size <= UINT32_MAX);
-  void* const memory = std::malloc(sizeof(Entry) + key.bytes.size() + inline_size);
-  ANTEROOM_CHECK(memory != nullptr);
-
-  Ptr entry(new (memory) Entry);
-  entry->hash_ = key.hash;
-  entry->space_ = key.space;
-  entry->kind_ = kind;
-  entry->deadline = deadline;
-  entry->key_size_ = static_cast<std::uint32_t>(key.bytes.size());
-  entry->reply_size_ = static_cast<std::uint32_t>(inline_size);
-  // An empty view may hold a null pointer, which memcpy does not take.
-  if (!key.bytes.empty()) std::memcpy(entry->tail(), key.bytes.data(), key.bytes.size());
-  if (inline_size > 0) std::memcpy(entry->tail() + key.bytes.size(), reply.data(), inline_size);
-  if (is_shared) entry->shared_ = std::make_shared<const std::string>(reply);
+Entry& write_entry(char* memory, const Entry& header, std::string_view name, std::string_view reply,
+                   base::SharedBytes shared) noexcept {
+  Entry& entry = *new (memory) Entry(header);
+  const NameKind kind = name_kind(header);
+  if (kind != NameKind::kString) new (memory + sizeof(Entry)) ResultLinks;
+  char* const name_at = memory + entry_detail::name_offset(kind);
+  copy_bytes(name_at, name);
+  if (header.large) {
+    new (memory + entry_detail::shared_offset(kind, name.size())) base::SharedBytes(std::move(shared));
+  } else {
+    copy_bytes(name_at + name.size(), reply);
+  }
   return entry;
 }
 
-std::size_t Entry::allocated_bytes() const noexcept {
-  const std::size_t own = malloc_usable_size(const_cast<Entry*>(this));
-  return shared_ ? own + kSharedHeaderBytes + shared_->capacity() + 1 : own;
+Entry& move_entry(char* memory, Entry& from) noexcept {
+  const NameKind kind = name_kind(from);
+  if (!from.large) {
+    std::memcpy(memory, &from, bytes_needed(from));
+    return *std::launder(reinterpret_cast<Entry*>(memory));
+  }
+  const std::size_t shared_offset = entry_detail::shared_offset(kind, from.name_bytes);
+  std::memcpy(memory, &from, shared_offset);
+  base::SharedBytes& shared = shared_of(from);
+  new (memory + shared_offset) base::SharedBytes(std::move(shared));
+  std::destroy_at(&shared);
+  return *std::launder(reinterpret_cast<Entry*>(memory));
 }
 
-void EntryDeleter::operator()(Entry* entry) const noexcept {
-  entry->~Entry();
-  std::free(entry);
-}
-
-Graveyard::~Graveyard() {
-  while (Entry* const entry = entries_.pop_front()) EntryDeleter{}(entry);
+std::size_t allocated_bytes(const base::SharedBytes& shared) noexcept {
+  return kSharedHeaderBytes + malloc_usable_size(const_cast<char*>(shared->data()));
 }
 
 }  // namespace anteroom::cache

@@ -2,81 +2,116 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <new>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/byte_queue.hpp"
-#include "base/clock.hpp"
-#include "base/intrusive_list.hpp"
-#include "cache/cache.hpp"
-#include "cache/timing_wheel.hpp"
+#include "cache/arena.hpp"
+#include "cache/types.hpp"
 
 namespace anteroom::cache {
 
-struct LruTag;
+/// What one slot of the arena begins with. Behind it come: for results and roots their links (ResultLinks), the bytes
+/// of the name, and the encoded reply, or, if that is larger than ByteQueue::kCopyMax, a base::SharedBytes that holds
+/// it. 32 bytes, because at a million entries these are most of what a cache costs.
+struct Entry {
+  std::uint32_t epoch = 0;
+  std::uint32_t filled_ms = 0;  ///< times are milliseconds since the shard's own start of time
+  std::uint32_t soft_ms = 0;
+  std::uint32_t hard_ms = 0;
+  Slot previous{};  ///< of the eviction policy
+  Slot next{};
+  std::uint16_t name_bytes = 0;
+  std::uint16_t reply_bytes = 0;  ///< stored inline
+  std::uint16_t space = 0;
+  std::uint8_t owner = 0;
+  std::uint8_t kind : 3 = 0;    ///< EntryKind, or result, or root
+  std::uint8_t queue : 1 = 0;   ///< of the eviction policy
+  std::uint8_t visits : 2 = 0;  ///< of the eviction policy
+  std::uint8_t large : 1 = 0;   ///< the reply is shared, not inline
+};
+static_assert(sizeof(Entry) == 32);
 
-struct EntryDeleter;
+/// Entry::kind of what is not a string entry.
+inline constexpr std::uint8_t kResultKind = 3;
+inline constexpr std::uint8_t kRootKind = 4;
 
-/// One cached reply: this header, then the key's bytes, then the encoded reply, in one allocation. A reply above
-/// ByteQueue::kCopyMax lives in `shared` instead, so that a hit takes a reference and eviction does not pull it from
-/// under a slow client. Belongs to one shard and is guarded by its mutex; before it is inserted, to its maker.
-class Entry : public base::ListHook<LruTag>, public WheelNode {
- public:
-  using Ptr = std::unique_ptr<Entry, EntryDeleter>;
+/// What a name names. A root heads the results of one key and is never served: it exists while the key has results.
+enum class NameKind : std::uint8_t { kString, kResult, kRoot };
 
-  /// Copies key and reply. REQUIRES: both are shorter than 4 GiB.
-  [[nodiscard]] static Ptr make(const Key& key, EntryKind kind, std::string_view reply, base::TimePoint deadline);
-  Entry(const Entry&) = delete;
-  Entry& operator=(const Entry&) = delete;
-
-  [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
-  [[nodiscard]] Space space() const noexcept { return space_; }
-  [[nodiscard]] EntryKind kind() const noexcept { return kind_; }
-  [[nodiscard]] std::string_view key() const noexcept { return {tail(), key_size_}; }
-  /// Empty when the reply is in shared().
-  [[nodiscard]] std::string_view reply() const noexcept { return {tail() + key_size_, reply_size_}; }
-  [[nodiscard]] const base::SharedBytes& shared() const noexcept { return shared_; }
-  /// Bytes that freeing it gives back to the allocator. The same for its whole life.
-  [[nodiscard]] std::size_t allocated_bytes() const noexcept;
-
-  OwnerId owner{};
-  std::uint64_t epoch = 0;
-
- private:
-  friend struct EntryDeleter;
-  Entry() = default;
-  ~Entry() = default;
-  [[nodiscard]] const char* tail() const noexcept { return reinterpret_cast<const char*>(this + 1); }
-  [[nodiscard]] char* tail() noexcept { return reinterpret_cast<char*>(this + 1); }
-
-  std::uint64_t hash_ = 0;
-  base::SharedBytes shared_;
-  std::uint32_t key_size_ = 0;
-  std::uint32_t reply_size_ = 0;
-  Space space_{};
-  EntryKind kind_ = EntryKind::kValue;
+/// Chain of a key's results. In a root, `next` is the first result.
+struct ResultLinks {
+  Slot previous{};
+  Slot next{};
+  Slot root{};
 };
 
-struct EntryDeleter {
-  void operator()(Entry* entry) const noexcept;
-};
+[[nodiscard]] constexpr NameKind name_kind(const Entry& entry) noexcept {
+  if (entry.kind < kResultKind) return NameKind::kString;
+  return entry.kind == kResultKind ? NameKind::kResult : NameKind::kRoot;
+}
 
-using LruList = base::IntrusiveList<Entry, LruTag>;
+namespace entry_detail {
 
-/// Entries that have left the cache and are freed when this dies: declared before a lock is taken, so that no memory is
-/// given back inside it.
-class Graveyard {
- public:
-  Graveyard() = default;
-  ~Graveyard();
-  Graveyard(const Graveyard&) = delete;
-  Graveyard& operator=(const Graveyard&) = delete;
+[[nodiscard]] constexpr std::size_t name_offset(NameKind kind) noexcept {
+  return sizeof(Entry) + (kind == NameKind::kString ? 0 : sizeof(ResultLinks));
+}
+/// Of the shared reply, which has to be aligned.
+[[nodiscard]] constexpr std::size_t shared_offset(NameKind kind, std::size_t name_bytes) noexcept {
+  constexpr std::size_t kAlign = alignof(base::SharedBytes);
+  return (name_offset(kind) + name_bytes + kAlign - 1) / kAlign * kAlign;
+}
+[[nodiscard]] inline const char* bytes_of(const Entry& entry) noexcept { return reinterpret_cast<const char*>(&entry); }
+[[nodiscard]] inline char* bytes_of(Entry& entry) noexcept { return reinterpret_cast<char*>(&entry); }
 
-  /// Takes ownership. REQUIRES: `entry` is in no list and in no wheel.
-  void add(Entry& entry) noexcept { entries_.push_back(entry); }
+}  // namespace entry_detail
 
- private:
-  LruList entries_;
-};
+[[nodiscard]] inline std::string_view name_of(const Entry& entry) noexcept {
+  return {entry_detail::bytes_of(entry) + entry_detail::name_offset(name_kind(entry)), entry.name_bytes};
+}
+
+/// REQUIRES: `entry` is a result or a root.
+[[nodiscard]] inline ResultLinks& links_of(Entry& entry) noexcept {
+  return *std::launder(reinterpret_cast<ResultLinks*>(entry_detail::bytes_of(entry) + sizeof(Entry)));
+}
+[[nodiscard]] inline const ResultLinks& links_of(const Entry& entry) noexcept {
+  return links_of(const_cast<Entry&>(entry));
+}
+
+/// REQUIRES: `entry` is large.
+[[nodiscard]] inline base::SharedBytes& shared_of(Entry& entry) noexcept {
+  char* const at = entry_detail::bytes_of(entry) + entry_detail::shared_offset(name_kind(entry), entry.name_bytes);
+  return *std::launder(reinterpret_cast<base::SharedBytes*>(at));
+}
+[[nodiscard]] inline const base::SharedBytes& shared_of(const Entry& entry) noexcept {
+  return shared_of(const_cast<Entry&>(entry));
+}
+
+/// Inline or shared.
+[[nodiscard]] inline std::string_view reply_of(const Entry& entry) noexcept {
+  if (entry.large) return *shared_of(entry);
+  return {entry_detail::bytes_of(entry) + entry_detail::name_offset(name_kind(entry)) + entry.name_bytes,
+          entry.reply_bytes};
+}
+
+/// What an entry with these fields needs of a slot.
+[[nodiscard]] constexpr std::size_t bytes_needed(const Entry& header) noexcept {
+  const NameKind kind = name_kind(header);
+  if (header.large) return entry_detail::shared_offset(kind, header.name_bytes) + sizeof(base::SharedBytes);
+  return entry_detail::name_offset(kind) + header.name_bytes + header.reply_bytes;
+}
+
+/// Makes an entry in `memory` of at least bytes_needed(header). With header.large, `shared` is taken over.
+Entry& write_entry(char* memory, const Entry& header, std::string_view name, std::string_view reply,
+                   base::SharedBytes shared) noexcept;
+/// Copies a whole entry and ends the old one, whose memory is then free. Links of others to it are not changed.
+Entry& move_entry(char* memory, Entry& from) noexcept;
+/// Memory of a shared reply as the allocator counts it.
+[[nodiscard]] std::size_t allocated_bytes(const base::SharedBytes& shared) noexcept;
+
+/// Large replies that have left the cache: declared before a lock is taken, so that none is freed inside it.
+using Graveyard = std::vector<base::SharedBytes>;
 
 }  // namespace anteroom::cache

@@ -5,45 +5,32 @@
 
 namespace anteroom::cache {
 
-Fill* FillTable::find(const Key& key) noexcept {
-  const auto found = by_hash_.find(key.hash);
+Fill* FillTable::find(const Query& query) noexcept {
+  const auto found = by_hash_.find(query.key.hash);
   if (found == by_hash_.end()) return nullptr;
   for (Fill& fill : found.value()) {
-    if (matches(fill, key)) return &fill;
+    if (matches(fill, query)) return &fill;
   }
   return nullptr;
 }
 
-void FillTable::attach(const Key& key, FillId id, OwnerId owner, std::uint64_t epoch) {
-  by_hash_[key.hash].push_front(
-      Fill{.id = id, .epoch = epoch, .owner = owner, .space = key.space, .key = std::string(key.bytes)});
+bool FillTable::attach(const Query& query, Fill fill) {
+  Detached& fills = by_hash_[query.key.hash];
+  if (static_cast<std::size_t>(std::distance(fills.begin(), fills.end())) >= kFillsPerHashMax) return false;
+  fill.space = query.key.space;
+  fill.is_result = is_result(query);
+  fill.name = name_of(query);
+  fills.push_front(std::move(fill));
   ++size_;
+  return true;
 }
 
-FillTable::Detached FillTable::detach(const Key& key, FillId id) noexcept {
-  Detached out;
-  const auto found = by_hash_.find(key.hash);
-  if (found == by_hash_.end()) return out;
-  Detached& fills = found.value();
-  for (auto before = fills.before_begin(); std::next(before) != fills.end(); ++before) {
-    const Fill& fill = *std::next(before);
-    if (fill.id != id || !matches(fill, key)) continue;
-    out.splice_after(out.before_begin(), fills, before);
-    --size_;
-    break;
-  }
-  if (fills.empty()) by_hash_.erase(found);
-  return out;
+FillTable::Detached FillTable::detach(const Query& query, FillId id) noexcept {
+  return detach_if(query.key.hash, [&](const Fill& fill) { return fill.id == id && matches(fill, query); });
 }
 
 FillTable::Detached FillTable::detach_all(std::uint64_t hash) noexcept {
-  Detached out;
-  const auto found = by_hash_.find(hash);
-  if (found == by_hash_.end()) return out;
-  out = std::move(found.value());
-  size_ -= static_cast<std::size_t>(std::distance(out.begin(), out.end()));
-  by_hash_.erase(found);
-  return out;
+  return detach_if(hash, [](const Fill&) { return true; });
 }
 
 }  // namespace anteroom::cache

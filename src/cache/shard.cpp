@@ -1,253 +1,277 @@
 #include "cache/shard.hpp"
 
-#include <iterator>
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <memory>
+#include <string>
 #include <utility>
 
 #include "base/check.hpp"
+#include "cache/view.hpp"
 
 namespace anteroom::cache {
 namespace {
 
-// At this load an index costs 19 to 38 bytes an entry and a probe stays within one or two cache lines.
-constexpr float kIndexLoadMax = 0.85f;
-// A bucket of the index: an entry pointer, 32 bits of its hash and the probe distance.
-constexpr std::size_t kBucketBytes = 16;
-// Steps of the timing wheel per reclaimed entry: each is moved down at most twice, and buckets are visited besides.
-constexpr std::size_t kWheelStepsPerEntry = 4;
-constexpr std::size_t kWheelStepsMin = 64;
+std::uint32_t hot_write_period_ms(base::Duration period) {
+  const auto ms = std::chrono::ceil<base::Milliseconds>(period).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 0, std::numeric_limits<std::uint32_t>::max()));
+}
+
+EntryStore::Limits store_limits(const Options& options, const Shard::Limits& limits, std::size_t other_bytes) {
+  return {.entries = limits.entries, .bytes = limits.bytes, .other_bytes = other_bytes, .policy = options.policy};
+}
 
 }  // namespace
 
-Shard::Shard(const Limits& limits, std::size_t number, const Epochs& epochs)
-    : limits_(limits), number_(number), epochs_(epochs) {
-  ANTEROOM_CHECK(limits.entries >= 1 && number < Cache::kShardsMax);
-  index_.max_load_factor(kIndexLoadMax);
-  // One more than needed, so that rounding inside the table cannot cost the last place and with it a rehash.
-  index_.reserve(limits.entries + 1);
-  buckets_ = index_.bucket_count();
-  index_share_ = kBucketBytes * buckets_ / limits.entries;
+Shard::Shard(const Options& options, const Limits& limits, std::size_t number, const Owners& owners,
+             const base::HashSeed& seed)
+    : number_(number),
+      entry_bytes_max_(limits.entry_bytes),
+      owners_(owners),
+      judge_(owners, options.stale_while_revalidate, options.stale_if_error),
+      hot_writes_(hot_write_period_ms(options.hot_write_bypass)),
+      store_(store_limits(options, limits, sizeof(Shard) + hot_writes_.bytes()), judge_, seed) {
+  ANTEROOM_CHECK(number < Cache::kShardsMax);
 }
 
-Shard::~Shard() {
-  Graveyard dead;
-  const base::MutexLock lock(mutex_);
-  while (Entry* const entry = lru_.pop_front()) {
-    if (entry->deadline != base::kNever) wheel_.remove(*entry);
-    dead.add(*entry);
-  }
+Moment Shard::moment(base::TimePoint now, Graveyard& dead) {
+  if (!store_.clock().covers(now)) hot_writes_.clear();
+  return store_.moment(now, dead);
 }
 
-ReadResult Shard::read(const Key& key, OwnerId asker, base::TimePoint now, base::ByteQueue& out) {
+ReadResult Shard::read(const Query& query, const Asker& asker, base::ByteQueue& out) {
   Graveyard dead;
-  base::SharedBytes large;
+  Sink sink{.out = out};
+  Answer answer;
   {
     const base::MutexLock lock(mutex_);
-    const Entry* const entry = find_valid(key, now, dead);
-    if (entry == nullptr) return join_or_start_fill(key, asker);
-    if (entry->kind() == EntryKind::kNil) {
-      ++counts_.nil_hits;
-      return {.status = ReadStatus::kNil, .owner = entry->owner};
+    if (!is_cacheable(query)) {
+      ++counts_.bypass_name;
+      return {};
     }
-    ++counts_.hits;
-    if (entry->shared()) {
-      large = entry->shared();
-    } else {
-      out.append(entry->reply());
+    const Moment now = moment(asker.now, dead);
+    if (!is_result(query) || query.view.kind != View::Kind::kNone) {
+      answer = read_entry(string_name(query.key), query, asker, now, sink, dead);
     }
+    if (!answer && is_result(query)) answer = read_entry(entry_name(query), query, asker, now, sink, dead);
+    if (!answer) answer = join_or_start(query, asker, now);
   }
-  out.append_shared(std::move(large));
-  return {.status = ReadStatus::kHit};
+  if (!sink.large) return *answer;
+  if (sink.view.kind == View::Kind::kNone) {
+    out.append_shared(std::move(sink.large));
+  } else {
+    append_view(EntryKind::kValue, *sink.large, sink.view, out);
+  }
+  return *answer;
 }
 
-// The valid entry of `key`, made the most recently used; an invalid one is removed and null returned.
-Entry* Shard::find_valid(const Key& key, base::TimePoint now, Graveyard& dead) {
-  const auto place = index_.find(NameRef{key.space, key.bytes}, key.hash);
-  if (place == index_.end()) return nullptr;
-  Entry& entry = **place;
-  if (now < entry.deadline && is_current(entry)) {
-    lru_.move_to_front(entry);
-    return &entry;
-  }
-  count_removal(entry, now);
-  remove(place, dead);
-  return nullptr;
+const Entry* Shard::find_fresh(const Key& key, base::TimePoint now) const {
+  if (static_cast<std::uint32_t>(key.space) > kSpaceMax || !store_.clock().covers(now)) return nullptr;
+  const Slot slot = store_.find(string_name(key));
+  if (slot == kNoSlot) return nullptr;
+  const Entry& entry = store_.at(slot);
+  return judge_.judge(entry, store_.clock().moment(now), false) == Verdict::kFresh ? &entry : nullptr;
 }
 
-ReadResult Shard::join_or_start_fill(const Key& key, OwnerId asker) {
-  ++counts_.misses;
-  Fill* const attached = fills_.find(key);
-  if (attached != nullptr && attached->epoch == epochs_.current(attached->owner)) {
+const Entry& Shard::use(const Key& key) {
+  const Slot slot = store_.find(string_name(key));
+  store_.touch(slot);
+  return store_.at(slot);
+}
+
+// What the entry of `name` says to `query`; nothing if it does not answer. The name is the query's own or, for a view,
+// that of the key's string.
+Shard::Answer Shard::read_entry(const Name& name, const Query& query, const Asker& asker, const Moment& now, Sink& sink,
+                                Graveyard& dead) {
+  const Slot slot = store_.find(name);
+  if (slot == kNoSlot) return std::nullopt;
+  const bool is_view = is_result(query) && name.kind == NameKind::kString;
+  const Verdict verdict = judge_.judge(store_.at(slot), now, asker.upstream_is_down);
+  switch (verdict) {
+    case Verdict::kFresh:
+      return serve(slot, is_view ? query.view : View{}, sink);
+    case Verdict::kLastHope: {
+      const Answer answer = serve(slot, is_view ? query.view : View{}, sink);
+      if (answer) ++counts_.stale_hits;
+      return answer;
+    }
+    case Verdict::kRefresh:
+      // The fill would be the query's and not refresh the string, which therefore does not answer others any more.
+      return is_view ? std::nullopt : serve_and_refresh(slot, query, asker, sink);
+    case Verdict::kNoLease:
+      ++counts_.bypass_lease;
+      return ReadResult{};
+    case Verdict::kKept:
+      return std::nullopt;
+    case Verdict::kExpired:
+    case Verdict::kOldEpoch:
+      store_.discard(slot, verdict, dead);
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+Shard::Answer Shard::serve(Slot slot, const View& view, Sink& sink) {
+  const Entry& entry = store_.at(slot);
+  const bool is_string = entry.kind != kResultKind;
+  const EntryKind kind = is_string ? static_cast<EntryKind>(entry.kind) : EntryKind::kValue;
+  const bool is_view = view.kind != View::Kind::kNone;
+  if (is_view && !answers_view(kind, reply_of(entry), view.kind)) return std::nullopt;
+
+  store_.touch(slot);
+  ++(kind == EntryKind::kNil ? counts_.nil_hits : counts_.hits);
+  if (kind == EntryKind::kNil && !is_view) return ReadResult{.status = ReadStatus::kNil, .owner = OwnerId{entry.owner}};
+  if (entry.large) {
+    sink.large = shared_of(entry);
+    sink.view = view;
+  } else if (is_view) {
+    append_view(kind, reply_of(entry), view, sink.out);
+  } else {
+    sink.out.append(reply_of(entry));
+  }
+  return ReadResult{.status = ReadStatus::kHit, .owner = OwnerId{entry.owner}};
+}
+
+Shard::Answer Shard::serve_and_refresh(Slot slot, const Query& query, const Asker& asker, Sink& sink) {
+  Fill* const attached = fills_.find(query);
+  const bool is_fetched = attached != nullptr && is_current(*attached);
+  if (!is_fetched && !owners_.may_fill(asker.owner)) {
+    ++counts_.bypass_not_coherent;
+    return ReadResult{};
+  }
+  Answer answer = serve(slot, View{}, sink);
+  ++counts_.stale_hits;
+  if (is_fetched) return answer;
+  // None if the key has too many fills: then one of its next readers starts it.
+  answer->fill = start(query, asker, attached, counts_.detached_epoch);
+  if (answer->fill != 0) answer->owner = asker.owner;
+  return answer;
+}
+
+ReadResult Shard::join_or_start(const Query& query, const Asker& asker, const Moment& now) {
+  Fill* const attached = fills_.find(query);
+  if (attached != nullptr && is_current(*attached)) {
+    ++counts_.misses;
     ++counts_.fills_joined;
     return {.status = ReadStatus::kJoin, .owner = attached->owner, .fill = attached->id};
   }
-  ++counts_.fills_started;
-  const FillId id = ++fills_begun_ * Cache::kShardsMax + number_;
-  const std::uint64_t epoch = epochs_.current(asker);
-  if (attached == nullptr) {
-    fills_.attach(key, id, asker, epoch);
-  } else {
-    // Its owner was invalidated after it had started: whoever reads from now on needs a newer answer.
-    ++counts_.fills_detached;
-    attached->id = id;
-    attached->owner = asker;
-    attached->epoch = epoch;
+  if (!owners_.may_fill(asker.owner)) {
+    ++counts_.bypass_not_coherent;
+    return {};
   }
-  return {.status = ReadStatus::kFill, .owner = asker, .fill = id};
+  if (hot_writes_.is_bypassed(query.key.hash, now.ms)) {
+    ++counts_.bypass_hot_write;
+    return {};
+  }
+  const OwnerId filler = filler_of(query.key, asker);
+  const FillId id = start(query, {.owner = filler, .now = asker.now}, attached, counts_.detached_epoch);
+  if (id == 0) {
+    ++counts_.bypass_many_fills;
+    return {};
+  }
+  ++counts_.misses;
+  return {.status = ReadStatus::kFill, .owner = filler, .fill = id};
 }
 
-bool Shard::commit(const Key& key, FillId fill, EntryKind kind, std::string_view reply, base::TimePoint deadline,
+// Whoever has filled other entries of the key, if it still can: entries of two owners under one key would take turns in
+// superseding each other.
+OwnerId Shard::filler_of(const Key& key, const Asker& asker) const {
+  Slot slot = store_.find(string_name(key));
+  if (slot == kNoSlot) {
+    const Slot root = store_.find(root_name(key));
+    if (root != kNoSlot) slot = store_.first_result(root);
+  }
+  if (slot == kNoSlot) return asker.owner;
+  const Entry& entry = store_.at(slot);
+  const OwnerId owner{entry.owner};
+  const bool can_fill = entry.epoch == owners_.epoch(owner) && owners_.may_fill(owner);
+  return can_fill && owners_.has_lease(owner, asker.now) ? owner : asker.owner;
+}
+
+// Attaches a new fill, in the place of the one that is `attached` to the name, which is counted in `detached`. 0 if the
+// key has too many.
+FillId Shard::start(const Query& query, const Asker& asker, Fill* attached, std::uint64_t& detached) {
+  Fill fill{.id = (fills_begun_ + 1) * Cache::kShardsMax + number_,
+            .start = asker.now,
+            .epoch = owners_.epoch(asker.owner),
+            .owner = asker.owner};
+  const FillId id = fill.id;
+  if (attached != nullptr) {
+    ++detached;
+    attached->id = fill.id;
+    attached->start = fill.start;
+    attached->epoch = fill.epoch;
+    attached->owner = fill.owner;
+    attached->is_answered = false;
+  } else if (!fills_.attach(query, std::move(fill))) {
+    return 0;
+  }
+  ++fills_begun_;
+  ++counts_.fills_started;
+  return id;
+}
+
+FillId Shard::start_fill(const Query& query, const Asker& asker) {
+  const base::MutexLock lock(mutex_);
+  if (!is_cacheable(query)) {
+    ++counts_.bypass_name;
+    return 0;
+  }
+  if (!owners_.may_fill(asker.owner)) {
+    ++counts_.bypass_not_coherent;
+    return 0;
+  }
+  const FillId id = start(query, asker, fills_.find(query), counts_.detached_superseded);
+  if (id == 0) ++counts_.bypass_many_fills;
+  return id;
+}
+
+bool Shard::commit(const Query& query, FillId fill, EntryKind kind, std::string_view reply, const Deadlines& deadlines,
                    base::TimePoint now) {
+  ANTEROOM_CHECK(kind == EntryKind::kValue || !is_result(query));
   Graveyard dead;
   FillTable::Detached ended;
+  EntryStore::Draft draft{.name = entry_name(query), .root = root_name(query.key), .reply = reply};
+  draft.header.kind = is_result(query) ? kResultKind : static_cast<std::uint8_t>(kind) & 7;
   // The sum cannot overflow: both are sizes of objects in memory.
-  bool fits = key.bytes.size() + reply.size() <= limits_.entry_bytes;
-  Entry::Ptr entry;
-  if (fits && now < deadline) {
-    entry = Entry::make(key, kind, reply, deadline);
-    fits = limits_.bytes == 0 || charge(*entry) <= limits_.bytes;
-  }
+  const bool fits = draft.name.bytes.size() + reply.size() <= entry_bytes_max_;
+  if (fits && reply.size() > base::ByteQueue::kCopyMax) draft.shared = std::make_shared<const std::string>(reply);
 
   const base::MutexLock lock(mutex_);
-  ended = fills_.detach(key, fill);
+  ended = fills_.detach(query, fill);
   if (ended.empty()) return false;
   const Fill& mine = ended.front();
-  if (mine.epoch != epochs_.current(mine.owner)) {
-    ++counts_.fills_detached;
+  if (!is_current(mine)) {
+    ++counts_.detached_epoch;
     return false;
   }
-  if (!fits) ++counts_.refused_size;
-  if (!fits || !entry) return false;
-  entry->owner = mine.owner;
-  entry->epoch = mine.epoch;
-  insert(*entry.release(), now, dead);
+  draft.header.owner = static_cast<std::uint8_t>(mine.owner);
+  draft.header.epoch = mine.epoch;
+  if (!replace(draft, fits, deadlines, moment(now, dead), dead)) return false;
+  hot_writes_.note_stored(query.key.hash);
   ++counts_.fills_committed;
   return true;
 }
 
-void Shard::abandon(const Key& key, FillId fill) noexcept {
+bool Shard::replace(EntryStore::Draft& draft, bool fits, const Deadlines& deadlines, const Moment& now,
+                    Graveyard& dead) {
+  // Also if the new reply cannot be stored: it goes out to those who wait, and what is older must not be served after.
+  if (const Slot old = store_.find(draft.name); old != kNoSlot) store_.remove(old, dead);
+  draft.header.filled_ms = now.ms;
+  draft.header.soft_ms = store_.clock().ms(deadlines.soft);
+  draft.header.hard_ms = store_.clock().ms(deadlines.hard);
+  if (judge_.judge_life(draft.header, now) != Verdict::kFresh) return false;
+  if (fits && store_.insert(draft, now, dead)) return true;
+  ++counts_.refused_size;
+  return false;
+}
+
+void Shard::abandon(const Query& query, FillId fill) noexcept {
   FillTable::Detached ended;
   const base::MutexLock lock(mutex_);
-  ended = fills_.detach(key, fill);
-}
-
-void Shard::drop(std::uint64_t hash) noexcept {
-  Graveyard dead;
-  FillTable::Detached ended;
-  const base::MutexLock lock(mutex_);
-  for (auto place = index_.find(HashRef{hash}, hash); place != index_.end(); place = index_.find(HashRef{hash}, hash)) {
-    remove(place, dead);
-    ++counts_.dropped;
-  }
-  ended = fills_.detach_all(hash);
-  counts_.fills_detached += static_cast<std::uint64_t>(std::distance(ended.begin(), ended.end()));
-}
-
-std::size_t Shard::expire(base::TimePoint now, std::size_t budget) {
-  Graveyard dead;
-  const base::MutexLock lock(mutex_);
-  std::size_t steps = kWheelStepsPerEntry * budget + kWheelStepsMin;
-  std::size_t reclaimed = 0;
-  while (reclaimed < budget) {
-    WheelNode* const node = wheel_.pop_due(now, steps);
-    if (node == nullptr) break;
-    Entry* const entry = static_cast<Entry*>(node);
-    remove(index_.find(entry, entry->hash()), dead);
-    ++reclaimed;
-  }
-  counts_.evicted_expired += reclaimed;
-  return reclaimed;
-}
-
-std::size_t Shard::charge(const Entry& entry) const noexcept { return entry.allocated_bytes() + index_share_; }
-
-void Shard::insert(Entry& entry, base::TimePoint now, Graveyard& dead) {
-  const std::size_t size = charge(entry);
-  make_room(size, now, dead);
-  const bool is_new = index_.insert(&entry).second;
-  ANTEROOM_CHECK(is_new);
-  lru_.push_front(entry);
-  if (entry.deadline != base::kNever) wheel_.insert(entry, now);
-  bytes_ += size;
-  if (index_.bucket_count() != buckets_) {
-    buckets_ = index_.bucket_count();
-    ++counts_.rehashes;
-  }
-}
-
-void Shard::make_room(std::size_t size, base::TimePoint now, Graveyard& dead) {
-  while (index_.size() >= limits_.entries || (limits_.bytes > 0 && bytes_ + size > limits_.bytes)) {
-    Entry* const victim = lru_.back();
-    if (victim == nullptr) return;
-    count_removal(*victim, now);
-    remove(index_.find(victim, victim->hash()), dead);
-  }
-}
-
-// Why an entry that nobody dropped goes. The least recently used one goes in any case, so no victim is searched for.
-void Shard::count_removal(const Entry& entry, base::TimePoint now) {
-  if (now >= entry.deadline) {
-    ++counts_.evicted_expired;
-  } else if (!is_current(entry)) {
-    ++counts_.evicted_epoch;
-  } else {
-    ++counts_.evicted_capacity;
-  }
-}
-
-void Shard::remove(Index::const_iterator place, Graveyard& dead) {
-  ANTEROOM_CHECK(place != index_.cend());
-  Entry& entry = **place;
-  index_.erase(place);
-  LruList::unlink(entry);
-  if (static_cast<base::ListHook<WheelTag>&>(entry).is_linked()) wheel_.remove(entry);
-  bytes_ -= charge(entry);
-  dead.add(entry);
-}
-
-void Shard::add_stats(Stats& sum) const {
-  const base::MutexLock lock(mutex_);
-  sum.hits += counts_.hits;
-  sum.nil_hits += counts_.nil_hits;
-  sum.misses += counts_.misses;
-  sum.entries += index_.size();
-  sum.bytes += bytes_;
-  sum.fills_started += counts_.fills_started;
-  sum.fills_joined += counts_.fills_joined;
-  sum.fills_committed += counts_.fills_committed;
-  sum.fills_detached += counts_.fills_detached;
-  sum.refused_size += counts_.refused_size;
-  sum.evicted_capacity += counts_.evicted_capacity;
-  sum.evicted_expired += counts_.evicted_expired;
-  sum.evicted_epoch += counts_.evicted_epoch;
-  sum.dropped += counts_.dropped;
-  sum.rehashes += counts_.rehashes;
-}
-
-void Shard::check_invariants() const {
-  const base::MutexLock lock(mutex_);
-  std::size_t entries = 0;
-  std::size_t with_deadline = 0;
-  std::size_t bytes = 0;
-  for (Entry* entry = lru_.front(); entry != nullptr; entry = lru_.next(*entry)) {
-    ++entries;
-    bytes += charge(*entry);
-    const auto place = index_.find(NameRef{entry->space(), entry->key()}, entry->hash());
-    ANTEROOM_CHECK(place != index_.end() && *place == entry);
-    const bool in_wheel = static_cast<const base::ListHook<WheelTag>&>(*entry).is_linked();
-    ANTEROOM_CHECK(in_wheel == (entry->deadline != base::kNever));
-    if (in_wheel) ++with_deadline;
-  }
-  ANTEROOM_CHECK(entries == index_.size() && entries <= limits_.entries);
-  ANTEROOM_CHECK(bytes == bytes_ && (limits_.bytes == 0 || bytes <= limits_.bytes));
-  ANTEROOM_CHECK(with_deadline == wheel_.size() && with_deadline == wheel_.count_linked());
-  std::size_t fills = 0;
-  for (const auto& [hash, same_hash] : fills_.by_hash()) {
-    for (const Fill& fill : same_hash) {
-      ++fills;
-      ANTEROOM_CHECK(index_.find(NameRef{fill.space, fill.key}, hash) == index_.end());
-    }
-  }
-  ANTEROOM_CHECK(fills == fills_.size());
+  ended = fills_.detach(query, fill);
+  if (!ended.empty()) ++counts_.fills_abandoned;
 }
 
 }  // namespace anteroom::cache

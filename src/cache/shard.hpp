@@ -2,98 +2,127 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
-
-#include <tsl/robin_set.h>
+#include <vector>
 
 #include "base/mutex.hpp"
 #include "cache/cache.hpp"
-#include "cache/entry.hpp"
-#include "cache/epochs.hpp"
+#include "cache/entry_store.hpp"
 #include "cache/fill_table.hpp"
-#include "cache/timing_wheel.hpp"
+#include "cache/hot_writes.hpp"
+#include "cache/judge.hpp"
+#include "cache/owners.hpp"
 
 namespace anteroom::cache {
 
-/// One part of a Cache with its own mutex, index, LRU order, timing wheel and fills. Thread-safe; the calls mean what
-/// Cache says. Owned by the Cache, whose Epochs must outlive it.
+/// One part of a Cache with its own mutex, entries and fills. Thread-safe; the calls mean what Cache says. Owned by the
+/// Cache, whose Owners and seed must outlive it.
 ///
-/// Every entry is in the index and in the LRU list, and in the wheel if it has a deadline. A key never has an entry and
-/// an attached fill at once: read() starts a fill only where it found no valid entry and removed an invalid one, and
-/// only commit() of the attached fill makes an entry.
+/// An entry and an attached fill may exist for one name at once: while a stale entry is fetched anew, while one is kept
+/// for bad times, and after start_fill(). Only commit() of the attached fill makes an entry, in the other's place.
 class alignas(
     128) Shard {  // two cache lines, which the hardware fetches together: neighbours do not share a lock's line
  public:
   struct Limits {
     std::size_t entries = 1;
     std::size_t bytes = 0;        ///< 0 = no limit
-    std::size_t entry_bytes = 0;  ///< key and reply of one entry
+    std::size_t entry_bytes = 0;  ///< name and reply of one entry
   };
   /// `number` < kShardsMax makes the fill ids of this shard differ from those of others.
-  Shard(const Limits& limits, std::size_t number, const Epochs& epochs);
-  ~Shard();
+  Shard(const Options& options, const Limits& limits, std::size_t number, const Owners& owners,
+        const base::HashSeed& seed);
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  [[nodiscard]] ReadResult read(const Key& key, OwnerId asker, base::TimePoint now, base::ByteQueue& out)
-      ANTEROOM_EXCLUDES(mutex_);
-  bool commit(const Key& key, FillId fill, EntryKind kind, std::string_view reply, base::TimePoint deadline,
+  // shard.cpp
+  [[nodiscard]] ReadResult read(const Query& query, const Asker& asker, base::ByteQueue& out) ANTEROOM_EXCLUDES(mutex_);
+  [[nodiscard]] FillId start_fill(const Query& query, const Asker& asker) ANTEROOM_EXCLUDES(mutex_);
+  bool commit(const Query& query, FillId fill, EntryKind kind, std::string_view reply, const Deadlines& deadlines,
               base::TimePoint now) ANTEROOM_EXCLUDES(mutex_);
-  void abandon(const Key& key, FillId fill) noexcept ANTEROOM_EXCLUDES(mutex_);
-  void drop(std::uint64_t hash) noexcept ANTEROOM_EXCLUDES(mutex_);
+  void abandon(const Query& query, FillId fill) noexcept ANTEROOM_EXCLUDES(mutex_);
+
+  // shard_drop.cpp
+  /// With `detach` false fills stay attached: one of Rules is off.
+  void drop(std::uint64_t hash, DropCause cause, bool detach) noexcept ANTEROOM_EXCLUDES(mutex_);
+  void invalidate(std::uint64_t hash, OwnerId owner, bool detach) noexcept ANTEROOM_EXCLUDES(mutex_);
+  void answered(const Query& query, FillId fill) noexcept ANTEROOM_EXCLUDES(mutex_);
+  void supersede(const Key& key, OwnerId owner) noexcept ANTEROOM_EXCLUDES(mutex_);
+  void observe(const Query& query, const std::string_view* reply) noexcept ANTEROOM_EXCLUDES(mutex_);
+  std::size_t drop_matching(std::string_view glob) ANTEROOM_EXCLUDES(mutex_);
   std::size_t expire(base::TimePoint now, std::size_t budget) ANTEROOM_EXCLUDES(mutex_);
+
+  // shard_inspect.cpp
   void add_stats(Stats& sum) const ANTEROOM_EXCLUDES(mutex_);
+  void inspect(const Key& key, const Asker& asker, std::vector<Inspection>& out) const ANTEROOM_EXCLUDES(mutex_);
   void check_invariants() const ANTEROOM_EXCLUDES(mutex_);
 
+  // For Cache::read_snapshot(), which holds the locks of several shards at once, in ascending order.
+  void lock() ANTEROOM_ACQUIRE(mutex_) { mutex_.lock(); }
+  void unlock() ANTEROOM_RELEASE(mutex_) { mutex_.unlock(); }
+  /// The key's string entry if it is fresh; null otherwise, and nothing is removed.
+  [[nodiscard]] const Entry* find_fresh(const Key& key, base::TimePoint now) const ANTEROOM_REQUIRES(mutex_);
+  /// The same entry again, which counts as a use of it. REQUIRES: find_fresh() has found it under this lock.
+  [[nodiscard]] const Entry& use(const Key& key) ANTEROOM_REQUIRES(mutex_);
+  void count_snapshot(bool hit) ANTEROOM_REQUIRES(mutex_) { ++(hit ? counts_.snapshot_hits : counts_.snapshot_misses); }
+
+  /// Names longer than this are not cached.
+  static constexpr std::size_t kNameBytesMax = 4096;
+
  private:
-  struct NameRef {
-    Space space{};
-    std::string_view bytes;
+  using Answer = std::optional<ReadResult>;
+  /// Where an answer goes: large replies are taken under the lock and appended outside.
+  struct Sink {
+    base::ByteQueue& out;
+    base::SharedBytes large{};
+    View view{};  ///< of `large`
   };
-  struct HashRef {
-    std::uint64_t hash = 0;
-  };
-  struct StoredHash {
-    std::size_t operator()(const Entry* entry) const noexcept { return entry->hash(); }
-  };
-  // The index compares 32 stored bits of the hash before it asks here.
-  struct Same {
-    using is_transparent = void;
-    bool operator()(const Entry* a, const NameRef& b) const noexcept {
-      return a->space() == b.space && a->key() == b.bytes;
-    }
-    bool operator()(const Entry* a, const HashRef& b) const noexcept { return a->hash() == b.hash; }
-    bool operator()(const Entry* a, const Entry* b) const noexcept {
-      return a == b || (*this)(a, NameRef{b->space(), b->key()});
-    }
-  };
-  using Index = tsl::robin_set<Entry*, StoredHash, Same, std::allocator<Entry*>, /*StoreHash=*/true>;
 
-  [[nodiscard]] bool is_current(const Entry& entry) const noexcept {
-    return entry.epoch == epochs_.current(entry.owner);
+  [[nodiscard]] static Name string_name(const Key& key) noexcept {
+    return {NameKind::kString, static_cast<std::uint32_t>(key.space), key.bytes, key.hash};
   }
-  [[nodiscard]] std::size_t charge(const Entry& entry) const noexcept;
-  [[nodiscard]] Entry* find_valid(const Key& key, base::TimePoint now, Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
-  [[nodiscard]] ReadResult join_or_start_fill(const Key& key, OwnerId asker) ANTEROOM_REQUIRES(mutex_);
-  void insert(Entry& entry, base::TimePoint now, Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
-  void make_room(std::size_t size, base::TimePoint now, Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
-  void count_removal(const Entry& entry, base::TimePoint now) ANTEROOM_REQUIRES(mutex_);
-  void remove(Index::const_iterator place, Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] static Name root_name(const Key& key) noexcept {
+    return {NameKind::kRoot, static_cast<std::uint32_t>(key.space), key.bytes, key.hash};
+  }
+  /// Of the entry that commit() makes.
+  [[nodiscard]] static Name entry_name(const Query& query) noexcept {
+    if (!is_result(query)) return string_name(query.key);
+    return {NameKind::kResult, static_cast<std::uint32_t>(query.key.space), query.request, query.request_hash};
+  }
+  [[nodiscard]] static bool is_cacheable(const Query& query) noexcept {
+    return static_cast<std::uint32_t>(query.key.space) <= kSpaceMax && query.key.bytes.size() <= kNameBytesMax &&
+           query.request.size() <= kNameBytesMax;
+  }
+  [[nodiscard]] bool is_current(const Fill& fill) const noexcept { return fill.epoch == owners_.epoch(fill.owner); }
 
-  const Limits limits_;
+  [[nodiscard]] Moment moment(base::TimePoint now, Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] Answer read_entry(const Name& name, const Query& query, const Asker& asker, const Moment& now,
+                                  Sink& sink, Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] Answer serve(Slot slot, const View& view, Sink& sink) ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] Answer serve_and_refresh(Slot slot, const Query& query, const Asker& asker, Sink& sink)
+      ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] ReadResult join_or_start(const Query& query, const Asker& asker, const Moment& now)
+      ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] OwnerId filler_of(const Key& key, const Asker& asker) const ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] FillId start(const Query& query, const Asker& asker, Fill* attached, std::uint64_t& detached)
+      ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] bool replace(EntryStore::Draft& draft, bool fits, const Deadlines& deadlines, const Moment& now,
+                             Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
+
+  void count_detached(const FillTable::Detached& fills, DropCause cause) ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] Inspection inspect_entry(const Entry& entry, const ShardClock& clock, const Asker& asker) const;
+
   const std::size_t number_;
-  const Epochs& epochs_;
-  std::size_t index_share_ = 0;  // bytes of the index per entry, when full; constant after construction
+  const std::size_t entry_bytes_max_;
+  const Owners& owners_;
+  const Judge judge_;
 
   mutable base::Mutex mutex_;
-  Index index_ ANTEROOM_GUARDED_BY(mutex_);
-  std::size_t buckets_ ANTEROOM_GUARDED_BY(mutex_) = 0;  // of the index; changes only if it had to rehash
-  LruList lru_ ANTEROOM_GUARDED_BY(mutex_);              // most recently used first
-  TimingWheel wheel_ ANTEROOM_GUARDED_BY(mutex_);
+  HotWrites hot_writes_ ANTEROOM_GUARDED_BY(mutex_);
+  EntryStore store_ ANTEROOM_GUARDED_BY(mutex_);
   FillTable fills_ ANTEROOM_GUARDED_BY(mutex_);
   std::uint64_t fills_begun_ ANTEROOM_GUARDED_BY(mutex_) = 0;
-  std::size_t bytes_ ANTEROOM_GUARDED_BY(mutex_) = 0;
-  Stats counts_ ANTEROOM_GUARDED_BY(mutex_);  // its entries and bytes are not used
+  Stats counts_ ANTEROOM_GUARDED_BY(mutex_);  // only what the shard itself counts
 };
 
 }  // namespace anteroom::cache

@@ -1,6 +1,7 @@
 #include "cache/ttl_policy.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 namespace anteroom::cache {
 namespace {
@@ -20,21 +21,29 @@ base::Duration from_ms(std::int64_t ms) noexcept {
   return ms < kMax ? base::Duration{base::Milliseconds{ms}} : base::Duration::max();
 }
 
+// Never longer than `span`, and at least half of it.
+base::Duration shortened(base::Duration span, double jitter, double jitter01) noexcept {
+  const double part = std::clamp(jitter, 0.0, 0.5) * std::clamp(jitter01, 0.0, 1.0);
+  // Subtracted, so that without jitter nothing is rounded; the difference is at most half of what a Duration holds.
+  return span - base::Duration{static_cast<base::Duration::rep>(static_cast<double>(span.count()) * part)};
+}
+
 }  // namespace
 
-std::optional<base::TimePoint> entry_deadline(const TtlPolicy& policy, EntryKind kind, base::TimePoint sent,
-                                              std::int64_t pttl_ms, base::TimePoint now) noexcept {
-  const base::Duration longest = kind == EntryKind::kNil ? policy.negative_ttl : policy.ttl;
+std::optional<Deadlines> entry_deadlines(const TtlPolicy& policy, Presence presence, base::TimePoint sent,
+                                         std::int64_t pttl_ms, base::TimePoint now, double jitter01) noexcept {
+  const bool is_missing = presence == Presence::kMissing;
+  if (is_missing != (pttl_ms == kPttlNoKey)) return std::nullopt;
+  const base::Duration longest = is_missing ? policy.negative_ttl : policy.ttl;
   if (longest <= base::Duration::zero()) return std::nullopt;
-  base::TimePoint deadline = after(now, longest);
-  if (kind == EntryKind::kNil) return pttl_ms == kPttlNoKey ? std::optional{deadline} : std::nullopt;
 
-  if (pttl_ms == kPttlNoExpiry) return deadline;
-  if (pttl_ms < 0) return std::nullopt;
-  const base::Duration left = from_ms(pttl_ms);
-  if (left < policy.min_ttl) return std::nullopt;
-  deadline = std::min(deadline, after(sent, left));
-  return deadline > now ? std::optional{deadline} : std::nullopt;
+  Deadlines deadlines{.soft = after(now, shortened(longest, policy.jitter, jitter01))};
+  if (is_missing || pttl_ms == kPttlNoExpiry) return deadlines;
+  if (pttl_ms < 0 || from_ms(pttl_ms) < policy.min_ttl) return std::nullopt;
+  deadlines.hard = after(sent, from_ms(pttl_ms));
+  if (deadlines.hard <= now) return std::nullopt;
+  deadlines.soft = std::min(deadlines.soft, deadlines.hard);
+  return deadlines;
 }
 
 }  // namespace anteroom::cache

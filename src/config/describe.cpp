@@ -98,7 +98,7 @@ std::string reference_row(const Descriptor& option) {
 constexpr std::string_view kReferenceStart =
     R"(# Options of anteroom
 
-Made by `anteroom options` from the table in `src/config/descriptors.cpp`.
+Made by `anteroom options` from the tables in `src/config/descriptors.cpp` and `src/config/cache_descriptors.cpp`.
 
 Every option can be given in the configuration file, in the environment, or as a flag. A flag beats the environment, which
 beats the file, which beats the default; an empty variable counts as unset. `anteroom check` takes the same flags as

@@ -1,91 +1,11 @@
-#include <array>
-#include <limits>
-#include <type_traits>
-#include <utility>
-
 #include "base/ascii.hpp"
-#include "config/descriptor.hpp"
+#include "config/descriptor_builder.hpp"
 #include "config/error.hpp"
 
 namespace anteroom::config {
 namespace {
 
 using Problem = std::optional<std::string>;
-
-// From a member of Options to a Value and back.
-
-template <typename Enum>
-constexpr std::array<std::string_view, 0> kChoices{};
-template <>
-constexpr std::array<std::string_view, 2> kChoices<Consistency>{"ttl", "tracking"};
-template <>
-constexpr std::array<std::string_view, 1> kChoices<Eviction>{"lru"};
-template <>
-constexpr std::array<std::string_view, 5> kChoices<log::Level>{"trace", "debug", "info", "warn", "error"};
-template <>
-constexpr std::array<std::string_view, 2> kChoices<log::Format>{"logfmt", "json"};
-
-template <typename T>
-concept Duration = requires { typename T::period; };
-
-template <typename T>
-constexpr Kind kind_of() {
-  if constexpr (std::is_same_v<T, bool>) return Kind::kBool;
-  if constexpr (std::is_enum_v<T>) return Kind::kChoice;
-  if constexpr (std::is_same_v<T, std::string>) return Kind::kText;
-  if constexpr (std::is_same_v<T, std::vector<std::string>>) return Kind::kList;
-  return Kind::kInteger;
-}
-
-template <typename T>
-Value to_value(const T& member) {
-  if constexpr (std::is_enum_v<T>) {
-    return std::string(kChoices<T>[static_cast<std::size_t>(member)]);
-  } else if constexpr (Duration<T>) {
-    return std::int64_t{member.count()};
-  } else if constexpr (kind_of<T>() == Kind::kInteger) {
-    return static_cast<std::int64_t>(member);
-  } else {
-    return member;
-  }
-}
-
-/// `value` is of the member's kind and in its range.
-template <typename T>
-void assign(T& member, const Value& value) {
-  if constexpr (std::is_enum_v<T>) {
-    const auto& names = kChoices<T>;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (names[i] == std::get<std::string>(value)) member = static_cast<T>(i);
-    }
-  } else if constexpr (Duration<T>) {
-    member = T{std::get<std::int64_t>(value)};
-  } else if constexpr (kind_of<T>() == Kind::kInteger) {
-    member = static_cast<T>(std::get<std::int64_t>(value));
-  } else {
-    member = std::get<T>(value);
-  }
-}
-
-template <auto First, auto... Rest>
-auto& member_of(auto& object) {
-  if constexpr (sizeof...(Rest) == 0) {
-    return object.*First;
-  } else {
-    return member_of<Rest...>(object.*First);
-  }
-}
-
-/// Completes a descriptor with what follows from the member that `Path` leads to.
-template <auto... Path>
-Descriptor option(Descriptor descriptor) {
-  using Member = std::remove_cvref_t<decltype(member_of<Path...>(std::declval<Options&>()))>;
-  descriptor.kind = kind_of<Member>();
-  if constexpr (std::is_enum_v<Member>) descriptor.choices = kChoices<Member>;
-  descriptor.read = [](const Options& options) { return to_value(member_of<Path...>(options)); };
-  descriptor.store = [](Options& options, const Value& value) { assign(member_of<Path...>(options), value); };
-  return descriptor;
-}
 
 // Judges.
 
@@ -111,11 +31,6 @@ Problem judge_hostname(Value& value) {
   return parsed ? Problem{} : Problem{parsed.error()};
 }
 
-Problem judge_consistency(Value& value) {
-  if (std::get<std::string>(value) == "tracking") return "tracking is not available in this version; use ttl";
-  return std::nullopt;
-}
-
 /// "CONFIG|SET" and "config  set" become "config set".
 Problem judge_commands(Value& value) {
   for (std::string& command : std::get<std::vector<std::string>>(value)) {
@@ -135,14 +50,7 @@ Problem judge_commands(Value& value) {
   return std::nullopt;
 }
 
-// The table.
-
-constexpr std::int64_t kKilobyte = 1024;
-constexpr std::int64_t kTerabyte = kKilobyte * kKilobyte * kKilobyte * kKilobyte;
-constexpr std::int64_t kHourMs = 3'600'000;
-constexpr std::int64_t kYearS = 31'536'000;
-constexpr std::int64_t kYearMs = kYearS * 1000;
-constexpr std::int64_t kIntMax = std::numeric_limits<std::int32_t>::max();
+// The tables; those of the cache are in cache_descriptors.cpp.
 
 std::vector<Descriptor> listen_options() {
   using G = ListenOptions;
@@ -256,86 +164,6 @@ std::vector<Descriptor> upstream_options() {
   };
 }
 
-std::vector<Descriptor> cache_limits() {
-  using G = CacheOptions;
-  constexpr auto kGroup = &Options::cache;
-  return {
-      option<kGroup, &G::negative_ttl>(
-          {.path = "cache.negative_ttl_ms",
-           .flag = "negative-ttl",
-           .unit = Unit::kMilliseconds,
-           .max = kYearMs,
-           .doc = "Longest time for which a missing key is remembered as missing; 0 is not at all"}),
-      option<kGroup, &G::min_ttl>({.path = "cache.min_ttl_ms",
-                                   .flag = "min-ttl",
-                                   .unit = Unit::kMilliseconds,
-                                   .max = kYearMs,
-                                   .doc = "A key that Redis expires sooner than this is not cached"}),
-      option<kGroup, &G::max_entry_bytes>({.path = "cache.max_entry_bytes",
-                                           .flag = "max-entry-bytes",
-                                           .unit = Unit::kBytes,
-                                           .min = 1,
-                                           .max = kKilobyte * kKilobyte * kKilobyte,
-                                           .doc = "A larger reply is passed on but not cached"}),
-      option<kGroup, &G::coalesce_max_waiters>({.path = "cache.coalesce_max_waiters",
-                                                .flag = "coalesce-max-waiters",
-                                                .min = 1,
-                                                .max = 10'000'000,
-                                                .doc = "Requests that may wait for one and the same fill"}),
-      option<kGroup, &G::fill_timeout>({.path = "cache.fill_timeout_ms",
-                                        .flag = "fill-timeout",
-                                        .unit = Unit::kMilliseconds,
-                                        .min = 1,
-                                        .max = kHourMs,
-                                        .doc = "Time for a missing key to come from Redis"}),
-  };
-}
-
-std::vector<Descriptor> cache_options() {
-  using G = CacheOptions;
-  constexpr auto kGroup = &Options::cache;
-  return {
-      option<kGroup, &G::enabled>({.path = "cache.enabled",
-                                   .flag = "cache",
-                                   .doc = "Whether GET is answered from the cache; false forwards everything"}),
-      // The index is reserved for the whole capacity at the start.
-      option<kGroup, &G::capacity>({.path = "cache.capacity",
-                                    .flag = "capacity",
-                                    .old_name = "capacity",
-                                    .min = 1,
-                                    .max = 1'000'000'000,
-                                    .doc = "Most keys in the cache"}),
-      option<kGroup, &G::capacity_bytes>({.path = "cache.capacity_bytes",
-                                          .flag = "capacity-bytes",
-                                          .unit = Unit::kBytes,
-                                          .max = 16 * kTerabyte,
-                                          .doc = "Most memory of the cache's entries; 0 is no such limit"}),
-      option<kGroup, &G::ttl>({.path = "cache.ttl_ms",
-                               .flag = "cache-ttl",
-                               .old_name = "cache_ttl",
-                               .unit = Unit::kMilliseconds,
-                               .min = 1,
-                               .max = kYearMs,
-                               .doc = "Longest time for which a value is served from the cache"}),
-      option<kGroup, &G::period>({.path = "cache.period_ms",
-                                  .flag = "cache-period",
-                                  .old_name = "cache_period",
-                                  .unit = Unit::kMilliseconds,
-                                  .min = 1,
-                                  .max = kHourMs,
-                                  .doc = "How often the memory of expired entries is reclaimed"}),
-      option<kGroup, &G::consistency>(
-          {.path = "cache.consistency",
-           .flag = "consistency",
-           .doc = "`ttl`: a value may be stale until its TTL; `tracking`: Redis says when a value changes "
-                  "(not in this version)",
-           .judge = judge_consistency}),
-      option<kGroup, &G::eviction>({.path = "cache.eviction",
-                                    .flag = "eviction",
-                                    .doc = "Which entry goes when the cache is full: the least recently used"}),
-  };
-}
-
 std::vector<Descriptor> limit_options() {
   using G = LimitOptions;
   constexpr auto kGroup = &Options::limits;
@@ -399,8 +227,7 @@ std::vector<Descriptor> other_options() {
 
 std::vector<Descriptor> all_options() {
   std::vector<Descriptor> all;
-  for (const auto group :
-       {listen_options, upstream_options, cache_options, cache_limits, limit_options, other_options}) {
+  for (const auto group : {listen_options, upstream_options, cache_options, limit_options, other_options}) {
     const std::vector<Descriptor> part = group();
     all.insert(all.end(), part.begin(), part.end());
   }

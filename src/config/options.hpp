@@ -12,15 +12,17 @@
 #include "config/url.hpp"
 
 /// The configuration of the front-end as plain values. Member initialisers are the defaults; names, ranges and the
-/// words of the reference are in descriptors.cpp, one descriptor for each member. `anteroom options` prints them all.
-/// Filled once by load() and read-only afterwards, so every thread may read it.
+/// words of the reference are in descriptors.cpp and cache_descriptors.cpp, one descriptor for each member. `anteroom
+/// options` prints them all. Filled once by load() and read-only afterwards, so every thread may read it.
 namespace anteroom::config {
 
 using Milliseconds = std::chrono::milliseconds;
 using Seconds = std::chrono::seconds;
 
 enum class Consistency : std::uint8_t { kTtl, kTracking };
-enum class Eviction : std::uint8_t { kLru };
+enum class Eviction : std::uint8_t { kLru, kS3Fifo };
+enum class MgetMode : std::uint8_t { kSnapshot, kPerKey, kOff };
+enum class HashCommands : std::uint8_t { kAuto, kOn, kOff };
 
 struct ListenOptions {
   std::vector<std::string> bind{"127.0.0.1"};  ///< addresses; "*" is every address of the machine
@@ -59,13 +61,32 @@ struct CacheOptions {
   bool enabled = true;
   std::uint64_t capacity = 1'024;    ///< entries
   std::uint64_t capacity_bytes = 0;  ///< 0: no limit in bytes
-  Milliseconds ttl{300'000};
-  Milliseconds period{100};  ///< between two reclamations of expired entries
-  Consistency consistency = Consistency::kTtl;
   Eviction eviction = Eviction::kLru;
-  Milliseconds negative_ttl{0};  ///< 0: a missing key is not cached
-  Milliseconds min_ttl{5};       ///< a key that expires sooner is not cached
+  Milliseconds period{100};  ///< between two reclamations of expired entries
   std::uint64_t max_entry_bytes = 1024 * 1024;
+
+  // What is cached.
+  std::vector<std::string> include;  ///< key globs; empty: every key
+  std::vector<std::string> exclude;  ///< key globs; beats `include`
+  MgetMode mget = MgetMode::kSnapshot;
+  bool result_commands = true;
+  HashCommands hash_commands = HashCommands::kAuto;  ///< only with `result_commands`
+
+  // How it learns of changes.
+  Consistency consistency = Consistency::kTracking;
+  Milliseconds fence_interval{250};
+  Milliseconds max_staleness{1'000};   ///< at least twice `fence_interval`, so that one late answer does no harm
+  Milliseconds hot_write_bypass{100};  ///< 0: off
+
+  // How long it lasts.
+  Milliseconds ttl{300'000};
+  std::uint32_t ttl_jitter_percent = 10;  ///< `ttl` is shortened by up to so much of it
+  Milliseconds negative_ttl{10'000};      ///< 0: a missing key is not cached
+  Milliseconds min_ttl{5};                ///< a key that expires sooner is not cached
+  Milliseconds stale_while_revalidate{0};
+  Milliseconds stale_if_error{0};
+
+  // How it is fetched.
   std::uint32_t coalesce_max_waiters = 65'536;
   Milliseconds fill_timeout{3'000};
 };

@@ -77,6 +77,21 @@ class Resolver {
         limits.output_pause_bytes > limits.output_buffer_bytes) {
       refuse("limits.output_pause_bytes", "is more than limits.output_buffer_bytes");
     }
+    check_staleness();
+  }
+
+  /// One late answer must not empty the cache. Each of the two may be what has to change, also when it is the default,
+  /// so both are named with their values and sources.
+  void check_staleness() {
+    constexpr std::string_view kFenceInterval = "cache.fence_interval_ms";
+    constexpr std::string_view kMaxStaleness = "cache.max_staleness_ms";
+    const CacheOptions& cache = options_.cache;
+    if (has_error({kFenceInterval, kMaxStaleness}) || cache.max_staleness >= 2 * cache.fence_interval) return;
+    errors_.push_back({.option = std::string(kMaxStaleness),
+                       .problem = std::to_string(cache.max_staleness.count()) + " is less than twice " +
+                                  std::string(kFenceInterval) + ", which is " +
+                                  std::to_string(cache.fence_interval.count()) + " by " + origin(kFenceInterval).source,
+                       .source = origin(kMaxStaleness).source});
   }
 
   /// Host, port, path and database: from the URL, or from the original tool's two options.

@@ -125,7 +125,7 @@ Result choice_from(const Descriptor& option, std::string_view text) {
   if (std::ranges::find(option.choices, lower) != option.choices.end()) return judged(option, lower);
   std::string names;
   for (const std::string_view choice : option.choices) names.append(names.empty() ? "" : ", ").append(choice);
-  return std::unexpected(in_quotes(text) + (option.choices.size() == 1 ? " is not " : " is not one of ") + names);
+  return std::unexpected(in_quotes(text) + " is not one of " + names);
 }
 
 Result text_from(const Descriptor& option, std::string_view text) {

@@ -23,6 +23,7 @@ class Gauge {
   void add(std::int64_t n) noexcept {
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
+  void set(std::int64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
   [[nodiscard]] std::int64_t value() const noexcept { return value_.load(std::memory_order_relaxed); }
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -29,6 +30,16 @@ struct WorkerMetrics {
   Counter fill_waiters;  ///< reads that waited for a fetch, the first one included
   Counter fill_errors;
   Counter fill_timeouts;
+
+  // Coherence. A gauge of a state or a time is not summed over workers: INFO shows each.
+  Gauge coherence_state;  ///< number of proxy::CoherenceState
+  Gauge fence_rtt_us;     ///< of the last fence
+  Gauge lease_until_ms;   ///< on the monotonic clock
+  Counter fences;
+  Counter coherence_losses;                        ///< tracking connections that ended
+  std::array<Counter, 5> coherence_transitions{};  ///< into each state, by its number
+  Counter invalidations;                           ///< keys that the server announced
+  Counter invalidations_of_all;
 
   Gauge upstream_links;
   Counter upstream_dials;

@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "base/check.hpp"
-#include "proxy/session.hpp"
 #include "resp/writer.hpp"
 
 namespace anteroom::proxy {
 namespace {
 
 constexpr std::string_view kNullBulk = "$-1\r\n";
+// Ids of fetches that have no ticket; those of the cache do not come so far.
+constexpr cache::FillId kUncached = cache::FillId{1} << 63;
 
 cache::Space space_of(int db) { return cache::Space{static_cast<std::uint32_t>(db)}; }
 
@@ -22,45 +23,91 @@ base::SharedBytes error_reply(std::string_view text) {
 
 }  // namespace
 
-FillTable::FillTable(net::EventLoop& loop, SessionTable& sessions, cache::Cache& cache, FillMesh& mesh,
-                     metrics::WorkerMetrics& metrics, const Options& options)
+FillTable::Target::Target(const CacheableRead& read)
+    : key(read.query.key.bytes),
+      request(read.query.request),
+      key_hash(read.query.key.hash),
+      request_hash(read.query.request_hash),
+      view(read.query.view),
+      db(read.db),
+      missing_reply(read.missing_reply) {}
+
+CacheableRead FillTable::Target::read() const noexcept {
+  return {.query = query(), .db = db, .missing_reply = missing_reply};
+}
+
+cache::Query FillTable::Target::query() const noexcept {
+  const cache::Key own{.bytes = key, .hash = key_hash, .space = space_of(db)};
+  return {.key = own, .request = request, .request_hash = request_hash, .view = view};
+}
+
+FillTable::FillTable(net::EventLoop& loop, FillReaders& readers, cache::Cache& cache, const Coherence& coherence,
+                     FillMesh& mesh, metrics::WorkerMetrics& metrics, const Options& options)
     : loop_(loop),
-      sessions_(sessions),
+      readers_(readers),
       cache_(cache),
+      coherence_(coherence),
       mesh_(mesh),
       metrics_(metrics),
       options_(options),
+      random_(static_cast<std::uint32_t>(coherence.owner()) + 1),
       timer_(loop, [this] { expire(); }) {}
 
-void FillTable::wait(const cache::Key& key, int db, const cache::ReadResult& result, Waiter waiter) {
+void FillTable::wait(const CacheableRead& read, const cache::ReadResult& result, Waiter waiter) {
   metrics_.fill_waiters.add();
-  if (result.status == cache::ReadStatus::kFill) {
-    start(key, db, result.fill, waiter);
-  } else if (result.owner == options_.owner) {
+  if (result.status == cache::ReadStatus::kFill && result.owner == owner()) {
+    add(read, result.fill).waiters.push_back(waiter);
+    backend_->fetch(backend::FetchId{result.fill},
+                    {.db = read.db, .key = read.query.key.bytes, .command = read.query.request});
+  } else if (result.status == cache::ReadStatus::kBypass) {
+    fetch_uncached(read, waiter);
+  } else if (result.owner == owner() && fills_.contains(result.fill)) {
     join_local(result.fill, waiter);
   } else {
-    join_remote(key, db, result, waiter);
+    // Of another worker; or of this one, but on behalf of another whose message is still on its way.
+    join_remote(read, result, waiter);
   }
 }
 
-void FillTable::start(const cache::Key& key, int db, cache::FillId id, Waiter waiter) {
-  Fill& fill = fills_[id];
-  fill.key = key.bytes;
-  fill.hash = key.hash;
-  fill.db = db;
-  fill.sent = loop_.now();
+void FillTable::refresh(const CacheableRead& read, cache::FillId fill) {
+  add(read, fill);
+  backend_->fetch(backend::FetchId{fill}, {.db = read.db, .key = read.query.key.bytes, .command = read.query.request});
+}
+
+void FillTable::fetch_group(int db, std::span<const cache::Key> keys, std::span<const cache::FillId> fills,
+                            Waiter waiter) {
+  std::vector<backend::FetchId> ids;
+  std::vector<std::string_view> names;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    metrics_.fill_waiters.add();
+    add({.query = cache::Cache::string_query(keys[i]), .db = db}, fills[i]).waiters.push_back(waiter);
+    ++waiter.part;
+    ids.push_back(backend::FetchId{fills[i]});
+    names.push_back(keys[i].bytes);
+  }
+  backend_->fetch_group(ids, db, names);
+}
+
+void FillTable::fetch_uncached(const CacheableRead& read, Waiter waiter) {
+  const cache::FillId id = kUncached | ++uncached_;
+  Fill& fill = add(read, id);
+  fill.is_cacheable = false;
   fill.waiters.push_back(waiter);
+  backend_->fetch(backend::FetchId{id}, {.db = read.db, .key = read.query.key.bytes, .command = read.query.request});
+}
+
+FillTable::Fill& FillTable::add(const CacheableRead& read, cache::FillId id) {
+  const auto [place, is_new] = fills_.try_emplace(id, read, loop_.now());
+  ANTEROOM_CHECK(is_new);
   if (options_.fill_timeout > base::Milliseconds::zero()) {
     deadlines_.emplace_back(loop_.now() + options_.fill_timeout, id);
     arm_timer();
   }
-  backend_->fetch(backend::FetchId{id}, db, key.bytes);
+  return place->second;
 }
 
 void FillTable::join_local(cache::FillId id, Waiter waiter) {
-  const auto found = fills_.find(id);
-  ANTEROOM_CHECK(found != fills_.end());  // attached means under way, and only this thread ends it
-  Fill& fill = found->second;
+  Fill& fill = fills_.at(id);
   if (fill.reply) {
     answer({waiter}, fill.reply);
   } else if (fill.waiters.size() >= options_.waiters_max) {
@@ -72,8 +119,8 @@ void FillTable::join_local(cache::FillId id, Waiter waiter) {
 
 // --- Fetches of other workers ---
 
-void FillTable::join_remote(const cache::Key& key, int db, const cache::ReadResult& result, Waiter waiter) {
-  const auto [entry, is_first] = remote_joins_.try_emplace(result.fill);
+void FillTable::join_remote(const CacheableRead& read, const cache::ReadResult& result, Waiter waiter) {
+  const auto [entry, is_first] = remote_joins_.try_emplace(result.fill, read);
   RemoteJoin& join = entry->second;
   if (join.waiters.size() >= options_.waiters_max) {
     answer({waiter}, error_reply(base::StagedError::overloaded().reply()));
@@ -81,11 +128,20 @@ void FillTable::join_remote(const cache::Key& key, int db, const cache::ReadResu
   }
   join.waiters.push_back(waiter);
   if (!is_first) return;
-  join.key = key.bytes;
-  join.hash = key.hash;
-  join.db = db;
-  mesh_.post(result.owner,
-             [id = result.fill, from = options_.owner](FillTable& table) { table.accept_remote(id, from); });
+  if (result.status == cache::ReadStatus::kFill) {
+    mesh_.post(result.owner, [id = result.fill, from = owner(), copy = RemoteJoin(read)](FillTable& table) {
+      table.start_for(copy, id, from);
+    });
+    return;
+  }
+  mesh_.post(result.owner, [id = result.fill, from = owner()](FillTable& table) { table.accept_remote(id, from); });
+}
+
+// Whoever joins the fill before this message has come finds that it has not begun, and looks into the cache again.
+void FillTable::start_for(const RemoteJoin& join, cache::FillId id, cache::OwnerId from) {
+  const CacheableRead read = join.target.read();
+  add(read, id).remote_waiters.push_back(from);
+  backend_->fetch(backend::FetchId{id}, {.db = read.db, .key = read.query.key.bytes, .command = read.query.request});
 }
 
 void FillTable::accept_remote(cache::FillId id, cache::OwnerId from) {
@@ -113,20 +169,23 @@ void FillTable::finish_remote(cache::FillId id, const base::SharedBytes& reply) 
 void FillTable::read_again(const RemoteJoin& join) {
   // The fetch was over before we could join it. What it left in the cache, or a new fetch, is new enough for readers
   // that came before.
-  const cache::Key key{join.key, join.hash, space_of(join.db)};
+  const CacheableRead read = join.target.read();
   for (const Waiter& waiter : join.waiters) {
     base::ByteQueue hit;
-    const cache::ReadResult result = cache_.read(key, options_.owner, loop_.now(), hit);
+    cache::ReadResult result = cache_.read(read.query, coherence_.asker(true), hit);
     switch (result.status) {
       case cache::ReadStatus::kHit:
+        if (result.fill != 0) refresh(read, result.fill);
         answer({waiter}, std::make_shared<std::string>(hit.to_string()));
         break;
       case cache::ReadStatus::kNil:
+        if (result.fill != 0) refresh(read, result.fill);
         answer({waiter}, std::make_shared<std::string>(kNullBulk));
         break;
+      case cache::ReadStatus::kBypass:
       case cache::ReadStatus::kFill:
       case cache::ReadStatus::kJoin:
-        wait(key, join.db, result, waiter);
+        wait(read, result, waiter);
         break;
     }
   }
@@ -134,56 +193,89 @@ void FillTable::read_again(const RemoteJoin& join) {
 
 // --- Replies of the backend ---
 
-void FillTable::on_value(backend::FetchId fetch, base::SharedBytes encoded_reply) {
-  const auto id = static_cast<cache::FillId>(fetch);
-  const auto found = fills_.find(id);
+FillTable::Fill& FillTable::at(backend::FetchId fetch) {
+  const auto found = fills_.find(static_cast<cache::FillId>(fetch));
   ANTEROOM_CHECK(found != fills_.end());
-  Fill& fill = found->second;
-  if (fill.is_abandoned) return;
-  fill.exists = encoded_reply != nullptr;
-  fill.reply = fill.exists ? std::move(encoded_reply) : std::make_shared<std::string>(kNullBulk);
-  answer_all(id, fill, fill.reply);
+  return found->second;
 }
 
-void FillTable::on_ttl(backend::FetchId fetch, std::int64_t pttl_ms) {
-  const auto id = static_cast<cache::FillId>(fetch);
-  const auto found = fills_.find(id);
-  ANTEROOM_CHECK(found != fills_.end());
-  const Fill fill = std::move(found->second);
-  fills_.erase(found);
-  if (fill.is_abandoned) return;  // the ticket was given back when it timed out
-
-  const auto kind = fill.exists ? cache::EntryKind::kValue : cache::EntryKind::kNil;
-  const auto deadline = cache::entry_deadline(options_.ttl, kind, fill.sent, pttl_ms, loop_.now());
-  if (!deadline) {
-    cache_.abandon(key_of(fill), id);
-    return;
-  }
-  const std::string_view reply = fill.exists ? std::string_view(*fill.reply) : std::string_view{};
-  cache_.commit(key_of(fill), id, kind, reply, *deadline, loop_.now());
-}
-
-void FillTable::on_server_error(backend::FetchId fetch, std::string_view error) {
-  fail(static_cast<cache::FillId>(fetch), std::string(error));
-}
-
-void FillTable::on_failed(backend::FetchId fetch, const base::StagedError& error) {
-  fail(static_cast<cache::FillId>(fetch), error.reply());
-}
-
-void FillTable::fail(cache::FillId id, const std::string& error) {
-  const auto found = fills_.find(id);
+FillTable::Fill FillTable::take(backend::FetchId fetch) {
+  const auto found = fills_.find(static_cast<cache::FillId>(fetch));
   ANTEROOM_CHECK(found != fills_.end());
   Fill fill = std::move(found->second);
   fills_.erase(found);
+  return fill;
+}
+
+void FillTable::on_value(backend::FetchId fetch, base::SharedBytes encoded_reply) {
+  Fill& fill = at(fetch);
   if (fill.is_abandoned) return;
-  cache_.abandon(key_of(fill), id);
+  fill.kind = encoded_reply ? cache::EntryKind::kValue : cache::EntryKind::kNil;
+  fill.reply = encoded_reply ? std::move(encoded_reply) : std::make_shared<std::string>(kNullBulk);
+  give_out(static_cast<cache::FillId>(fetch), fill);
+}
+
+void FillTable::on_server_error(backend::FetchId fetch, std::string_view error) {
+  Fill& fill = at(fetch);
+  if (fill.is_abandoned) return;
+  // That a key is of another type is tracked like a value; every other error may be gone the next moment.
+  fill.is_cacheable = error.starts_with("WRONGTYPE");
+  if (fill.is_cacheable && fill.target.request.empty()) fill.kind = cache::EntryKind::kWrongType;
+  if (!fill.is_cacheable) metrics_.fill_errors.add();
+  fill.reply = error_reply(error);
+  give_out(static_cast<cache::FillId>(fetch), fill);
+}
+
+void FillTable::on_ttl(backend::FetchId fetch, std::int64_t pttl_ms) {
+  const Fill fill = take(fetch);
+  if (fill.is_abandoned) return;  // the ticket was given back when it timed out
+  const auto id = static_cast<cache::FillId>(fetch);
+  const cache::TtlPolicy& policy = coherence_.is_tracked() ? options_.ttl : options_.untracked_ttl;
+  const auto deadlines = fill.is_cacheable ? cache::entry_deadlines(policy, presence(fill, pttl_ms), fill.sent, pttl_ms,
+                                                                    loop_.now(), jitter())
+                                           : std::nullopt;
+  if (!deadlines) {
+    cache_.abandon(fill.target.query(), id);
+    return;
+  }
+  const std::string_view reply = fill.kind == cache::EntryKind::kNil ? std::string_view{} : *fill.reply;
+  cache_.commit(fill.target.query(), id, fill.kind, reply, *deadlines, loop_.now());
+}
+
+void FillTable::on_failed(backend::FetchId fetch, const base::StagedError& error) {
+  Fill fill = take(fetch);
+  if (fill.is_abandoned) return;
+  const auto id = static_cast<cache::FillId>(fetch);
+  cache_.abandon(fill.target.query(), id);
   if (fill.reply) return;  // everyone has been answered; only the time to live was missing
   metrics_.fill_errors.add();
-  answer_all(id, fill, error_reply(error));
+  answer_all(id, fill, error_reply(error.reply()));
+}
+
+cache::Presence FillTable::presence(const Fill& fill, std::int64_t pttl_ms) noexcept {
+  constexpr std::int64_t kPttlNoKey = -2;
+  const bool is_string = fill.target.request.empty();
+  if (is_string) {
+    return fill.kind == cache::EntryKind::kNil ? cache::Presence::kMissing : cache::Presence::kPresent;
+  }
+  // A reply such as an empty array may be that of a missing key or of one that is there; PTTL tells which.
+  const bool may_be_missing = *fill.reply == fill.target.missing_reply;
+  return may_be_missing && pttl_ms == kPttlNoKey ? cache::Presence::kMissing : cache::Presence::kPresent;
+}
+
+double FillTable::jitter() {
+  return static_cast<double>(random_() - std::minstd_rand::min()) /
+         static_cast<double>(std::minstd_rand::max() - std::minstd_rand::min());
 }
 
 // --- Answers ---
+
+void FillTable::give_out(cache::FillId id, Fill& fill) {
+  cache_.answered(fill.target.query(), id);
+  // What other workers' connections brought may be older, and must not be read after this (R14).
+  if (options_.has_other_workers) cache_.supersede(fill.target.query().key, owner());
+  answer_all(id, fill, fill.reply);
+}
 
 void FillTable::answer_all(cache::FillId id, Fill& fill, const base::SharedBytes& reply) {
   answer(std::exchange(fill.waiters, {}), reply);
@@ -193,12 +285,8 @@ void FillTable::answer_all(cache::FillId id, Fill& fill, const base::SharedBytes
 }
 
 void FillTable::answer(const std::vector<Waiter>& waiters, const base::SharedBytes& reply) {
-  for (const Waiter& waiter : waiters) {
-    if (Session* session = sessions_.find(waiter.session)) session->on_fill_reply(waiter.slot, reply);
-  }
+  for (const Waiter& waiter : waiters) readers_.on_fill_reply(waiter.session, waiter.slot, waiter.part, reply);
 }
-
-cache::Key FillTable::key_of(const Fill& fill) const noexcept { return {fill.key, fill.hash, space_of(fill.db)}; }
 
 // --- Timeouts ---
 
@@ -210,7 +298,7 @@ void FillTable::expire() {
     if (found == fills_.end() || found->second.is_abandoned) continue;
     Fill& fill = found->second;
     fill.is_abandoned = true;
-    cache_.abandon(key_of(fill), id);
+    cache_.abandon(fill.target.query(), id);
     if (fill.reply) continue;
     metrics_.fill_timeouts.add();
     answer_all(id, fill, error_reply(base::StagedError::no_reply(options_.fill_timeout).reply()));

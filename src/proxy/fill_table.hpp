@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
+#include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -15,8 +18,11 @@
 #include "cache/ttl_policy.hpp"
 #include "metrics/worker_metrics.hpp"
 #include "net/event_loop.hpp"
+#include "proxy/cached_reads.hpp"
+#include "proxy/coherence.hpp"
+#include "proxy/fill_readers.hpp"
 #include "proxy/reply_queue.hpp"
-#include "proxy/session_table.hpp"
+#include "proxy/session_id.hpp"
 
 namespace anteroom::proxy {
 
@@ -32,8 +38,8 @@ class FillMesh {
   ~FillMesh() = default;
 };
 
-/// The fetches of one worker and who waits for them. A read that missed starts a fetch or joins the one that its key
-/// has, in this worker or in another one: a key is fetched once however many clients ask (COHERENCE.md C).
+/// The fetches of one worker and who waits for them. A read that missed starts a fetch or joins the one that its name
+/// has, in this worker or in another one: a value is fetched once however many clients ask (COHERENCE.md C).
 ///
 /// A fetch of another worker is awaited through a *remote join*: one message there, one back with the reply. If the
 /// fetch was over before the message came, the readers look into the cache again. Loop thread only.
@@ -42,42 +48,65 @@ class FillTable final : public backend::FetchEvents {
   struct Waiter {
     SessionId session;
     ReplyQueue::Slot slot = 0;
+    std::size_t part = 0;  ///< of a reply that is put together from several
   };
   struct Options {
-    cache::OwnerId owner{};  ///< number of this worker
-    cache::TtlPolicy ttl;
+    bool has_other_workers = false;
+    cache::TtlPolicy ttl;                   ///< while the server announces changes
+    cache::TtlPolicy untracked_ttl;         ///< while it does not
     base::Milliseconds fill_timeout{3000};  ///< 0 = none
     std::size_t waiters_max = 65536;        ///< per fetch; more are answered with an error
   };
 
   /// Everything outlives the table.
-  FillTable(net::EventLoop& loop, SessionTable& sessions, cache::Cache& cache, FillMesh& mesh,
+  FillTable(net::EventLoop& loop, FillReaders& readers, cache::Cache& cache, const Coherence& coherence, FillMesh& mesh,
             metrics::WorkerMetrics& metrics, const Options& options);
   void set_backend(backend::CacheBackend& backend) noexcept { backend_ = &backend; }
-  [[nodiscard]] cache::OwnerId owner() const noexcept { return options_.owner; }
+  [[nodiscard]] cache::OwnerId owner() const noexcept { return coherence_.owner(); }
 
   [[nodiscard]] bool is_congested() const noexcept { return backend_->is_congested(); }
-  /// `result` is what Cache::read() said for `key`, kFill or kJoin, in this turn. The key's bytes are copied.
-  void wait(const cache::Key& key, int db, const cache::ReadResult& result, Waiter waiter);
+  /// `result` is what Cache::read() said in this turn, no hit. With kBypass the value is fetched for this reader alone.
+  /// With kFill for another owner, which has filled more of this key, the fetch is made by that one's worker.
+  void wait(const CacheableRead& read, const cache::ReadResult& result, Waiter waiter);
+  /// Fetches anew what was served past its soft deadline; `fill` is the ticket that came with the hit.
+  void refresh(const CacheableRead& read, cache::FillId fill);
+  /// Fetches strings as they are at one instant: the parts of `waiter`'s reply, numbered from 0. `fills` are their
+  /// tickets, from Cache::start_fill().
+  void fetch_group(int db, std::span<const cache::Key> keys, std::span<const cache::FillId> fills, Waiter waiter);
   /// Fetches under way.
   [[nodiscard]] std::size_t size() const noexcept { return fills_.size(); }
 
  private:
-  struct Fill {
+  /// A CacheableRead that owns its bytes.
+  struct Target {
+    explicit Target(const CacheableRead& read);
+    [[nodiscard]] CacheableRead read() const noexcept;
+    [[nodiscard]] cache::Query query() const noexcept;
+
     std::string key;
-    std::uint64_t hash = 0;
+    std::string request;
+    std::uint64_t key_hash = 0;
+    std::uint64_t request_hash = 0;
+    cache::View view;
     int db = 0;
+    std::string_view missing_reply;
+  };
+  struct Fill {
+    Fill(const CacheableRead& read, base::TimePoint now) : target(read), sent(now) {}
+
+    Target target;
     base::TimePoint sent{};
     std::vector<Waiter> waiters;
     std::vector<cache::OwnerId> remote_waiters;  // workers that joined
-    base::SharedBytes reply;                     // once GET was answered
-    bool exists = false;
+    base::SharedBytes reply;                     // once it was answered
+    cache::EntryKind kind = cache::EntryKind::kValue;
+    bool is_cacheable = true;
     bool is_abandoned = false;  // timed out: whatever comes is dropped
   };
   struct RemoteJoin {
-    std::string key;
-    std::uint64_t hash = 0;
-    int db = 0;
+    explicit RemoteJoin(const CacheableRead& read) : target(read) {}
+
+    Target target;
     std::vector<Waiter> waiters;
   };
 
@@ -86,23 +115,29 @@ class FillTable final : public backend::FetchEvents {
   void on_server_error(backend::FetchId fetch, std::string_view error) override;
   void on_failed(backend::FetchId fetch, const base::StagedError& error) override;
 
-  void start(const cache::Key& key, int db, cache::FillId id, Waiter waiter);
+  Fill& add(const CacheableRead& read, cache::FillId id);
+  void fetch_uncached(const CacheableRead& read, Waiter waiter);
   void join_local(cache::FillId id, Waiter waiter);
-  void join_remote(const cache::Key& key, int db, const cache::ReadResult& result, Waiter waiter);
+  void join_remote(const CacheableRead& read, const cache::ReadResult& result, Waiter waiter);
+  void start_for(const RemoteJoin& join, cache::FillId id, cache::OwnerId from);
   void accept_remote(cache::FillId id, cache::OwnerId from);
   void finish_remote(cache::FillId id, const base::SharedBytes& reply);
   void read_again(const RemoteJoin& join);
 
+  [[nodiscard]] Fill& at(backend::FetchId fetch);
+  [[nodiscard]] Fill take(backend::FetchId fetch);
+  void give_out(cache::FillId id, Fill& fill);
   void answer_all(cache::FillId id, Fill& fill, const base::SharedBytes& reply);
   void answer(const std::vector<Waiter>& waiters, const base::SharedBytes& reply);
-  void fail(cache::FillId id, const std::string& error);
-  [[nodiscard]] cache::Key key_of(const Fill& fill) const noexcept;
+  [[nodiscard]] static cache::Presence presence(const Fill& fill, std::int64_t pttl_ms) noexcept;
+  [[nodiscard]] double jitter();
   void expire();
   void arm_timer();
 
   net::EventLoop& loop_;
-  SessionTable& sessions_;
+  FillReaders& readers_;
   cache::Cache& cache_;
+  const Coherence& coherence_;
   FillMesh& mesh_;
   metrics::WorkerMetrics& metrics_;
   const Options options_;
@@ -110,6 +145,8 @@ class FillTable final : public backend::FetchEvents {
   std::unordered_map<cache::FillId, Fill> fills_;
   std::unordered_map<cache::FillId, RemoteJoin> remote_joins_;
   std::deque<std::pair<base::TimePoint, cache::FillId>> deadlines_;  // in order, because all share one timeout
+  std::uint64_t uncached_ = 0;
+  std::minstd_rand random_;  // for jitter: need not be good, must be cheap
   net::Timer timer_;
 };
 

@@ -22,6 +22,26 @@ void Forwarder::forward(Session& session, const Request& request) {
   send(session, request, session.db(), Record{});
 }
 
+void Forwarder::forward_read(Session& session, const Request& request, const cache::Query& query) {
+  if (!session.may_forward(request)) return;
+  Record record;
+  record.effect = Effect::kObserve;
+  record.observed = std::make_unique<Observed>(Observed{
+      .key = std::string(query.key.bytes), .request = std::string(query.request), .query = query, .hashes = {}});
+  record.observed->query.key.bytes = record.observed->key;
+  record.observed->query.request = record.observed->request;
+  send(session, request, session.db(), std::move(record));
+}
+
+void Forwarder::forward_reads(Session& session, const Request& request, std::span<const cache::Key> keys) {
+  if (!session.may_forward(request)) return;
+  Record record;
+  record.effect = Effect::kObserve;
+  record.observed = std::make_unique<Observed>();
+  for (const cache::Key& key : keys) record.observed->hashes.push_back(key.hash);
+  send(session, request, session.db(), std::move(record));
+}
+
 void Forwarder::forward_unknown(Session& session, const Request& request) {
   if (!session.may_forward(request)) return;
   send(session, request, session.db(), Record{});
@@ -34,7 +54,7 @@ ReplyQueue::Slot Forwarder::forward_with(Session& session, const Request& reques
 }
 
 void Forwarder::set_effect(Record& record, const Request& request, bool drop_now) {
-  if (cache_ == nullptr) return;
+  if (cache_ == nullptr || record.effect == Effect::kObserve) return;
   if (request.lookup.match != command::Match::kFound) {
     record.effect = Effect::kUnlessUnknown;
     return;
@@ -88,6 +108,11 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, int d
   return slot;
 }
 
+bool Forwarder::is_link_up(int db) const {
+  const upstream::Link* const link = pool_->shared(db);
+  return link != nullptr && link->state() == upstream::Link::State::kUp;
+}
+
 void Forwarder::wait_for_link(const upstream::Link& link, Session& session) {
   std::vector<SessionId>& waiting = waiting_for_link_[&link];
   if (waiting.size() > 2 * sessions_.size()) {
@@ -98,7 +123,7 @@ void Forwarder::wait_for_link(const upstream::Link& link, Session& session) {
 }
 
 // The cache is settled before the reply is queued: a client that has its answer must not read the older value (R3).
-void Forwarder::settle(Record& record, std::string_view reply_start) {
+void Forwarder::settle(Record& record, std::string_view reply, bool is_whole) {
   switch (std::exchange(record.effect, Effect::kNone)) {
     case Effect::kNone:
       return;
@@ -106,14 +131,25 @@ void Forwarder::settle(Record& record, std::string_view reply_start) {
       record.guard.release();
       return;
     case Effect::kUnlessUnknown:
-      if (!reply_start.starts_with("-ERR unknown ")) cache_->bump_all_epochs();
+      if (!reply.starts_with("-ERR unknown ")) cache_->bump_all_epochs();
+      return;
+    case Effect::kObserve:
+      if (!reply.empty()) observe(*record.observed, reply, is_whole);
+      record.observed.reset();
       return;
   }
 }
 
+void Forwarder::observe(const Observed& observed, std::string_view reply, bool is_whole) {
+  // An error shows nothing of the value, but for the one that shows the key's type.
+  if (reply.starts_with('-') && !reply.starts_with("-WRONGTYPE")) return;
+  for (const std::uint64_t hash : observed.hashes) cache_->drop(hash, cache::DropCause::kObserved);
+  if (observed.hashes.empty()) cache_->observe(observed.query, is_whole ? &reply : nullptr);
+}
+
 void Forwarder::on_reply(upstream::RequestId id, std::string_view piece, bool last) {
   Record& record = at(id);
-  settle(record, piece);
+  settle(record, piece, last && !record.is_started);
   Session* const session = sessions_.find(record.session);
   if (session != nullptr && !record.is_answered) {
     if (record.completion) {
@@ -143,7 +179,7 @@ void Forwarder::on_failed(upstream::RequestId id, const base::StagedError& error
   if (error.executed == base::Executed::kNo) {
     at(id).guard.dismiss();
   } else {
-    settle(at(id), {});
+    settle(at(id), {}, false);
   }
   answer_with_error(at(id), error);
   release(id);
@@ -156,7 +192,7 @@ void Forwarder::on_expired(upstream::RequestId id, const base::StagedError& erro
 }
 
 void Forwarder::on_discarded(upstream::RequestId id) {
-  settle(at(id), {});
+  settle(at(id), {}, false);
   release(id);
 }
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,11 +33,18 @@ class Forwarder final : public upstream::LinkEvents {
 
   /// For every handler whose command goes to the server as it is. Asks Session::may_forward() itself.
   void forward(Session& session, const Request& request);
+  /// A read that the cache could have answered, but for once must not or cannot. What it brings may be newer than what
+  /// is cached: nobody may read the older value after it (R14). Asks Session::may_forward() itself.
+  void forward_read(Session& session, const Request& request, const cache::Query& query);
+  void forward_reads(Session& session, const Request& request, std::span<const cache::Key> keys);
   /// A command that the table does not know: it may write anything.
   void forward_unknown(Session& session, const Request& request);
   /// Sends the request on the link of `db` and gives the whole reply to `completion` if the session still lives.
   /// Errors of ours are answered without it. Returns the slot; REQUIRES: session.may_forward() was true.
   ReplyQueue::Slot forward_with(Session& session, const Request& request, int db, Completion completion);
+
+  /// The shared link of `db` works. Dials it, if it is idle.
+  [[nodiscard]] bool is_link_up(int db) const;
 
  private:
   /// What happens in the cache when the outcome of a request is known.
@@ -43,12 +52,21 @@ class Forwarder final : public upstream::LinkEvents {
     kNone,
     kGuard,          // the guard drops its keys
     kUnlessUnknown,  // everything is dropped, unless the server did not know the command
+    kObserve,        // the read's keys are dropped, unless the cache has the very same reply
+  };
+  /// What a forwarded read could have been answered from.
+  struct Observed {
+    std::string key;
+    std::string request;
+    cache::Query query;                 // its bytes are those above
+    std::vector<std::uint64_t> hashes;  // of the keys of a read of several; then nothing else is set
   };
   struct Record {
     SessionId session;
     ReplyQueue::Slot slot = 0;
     Effect effect = Effect::kNone;
     cache::WriteGuard guard;
+    std::unique_ptr<Observed> observed;  // for kObserve
     Completion completion;
     std::string collected;     // of a reply that a completion waits for
     bool is_started = false;   // part of the reply has been passed on
@@ -64,7 +82,9 @@ class Forwarder final : public upstream::LinkEvents {
   ReplyQueue::Slot send(Session& session, const Request& request, int db, Record record);
   /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
   void set_effect(Record& record, const Request& request, bool drop_now);
-  void settle(Record& record, std::string_view reply_start);
+  /// `reply`: the first piece, which is all of it if `is_whole`; empty when the outcome is not known.
+  void settle(Record& record, std::string_view reply, bool is_whole);
+  void observe(const Observed& observed, std::string_view reply, bool is_whole);
   void wait_for_link(const upstream::Link& link, Session& session);
   static void complete(Record& record, Session& session, std::string_view piece, bool last);
   void answer_with_error(Record& record, const base::StagedError& error);

@@ -186,14 +186,30 @@ void handle_hello(Session& session, const Request& request) {
 
 // --- INFO ---
 
-bool wants_own_section(std::span<const std::string_view> args) {
-  if (args.size() == 1) return true;
+/// The sections of ours that the request asks for; empty if there are none.
+std::string own_sections(const InfoSource& info, std::span<const std::string_view> args) {
+  bool wants_anteroom = args.size() == 1;
+  bool wants_cache = args.size() == 1;
   for (const std::string_view section : args.subspan(1)) {
-    for (const std::string_view name : {"anteroom", "default", "all", "everything"}) {
-      if (base::equals_ignore_case(section, name)) return true;
+    for (const std::string_view name : {"default", "all", "everything"}) {
+      if (base::equals_ignore_case(section, name)) wants_anteroom = wants_cache = true;
     }
+    if (base::equals_ignore_case(section, "anteroom")) wants_anteroom = true;
+    if (base::equals_ignore_case(section, "cache")) wants_cache = true;
   }
-  return false;
+  std::string text;
+  if (wants_anteroom) text += info.anteroom_section();
+  if (wants_anteroom && wants_cache) text += "\r\n";
+  if (wants_cache) text += info.cache_section();
+  return text;
+}
+
+/// Nothing but sections of ours is asked for: answered also while the upstream is down.
+bool wants_only_own_sections(std::span<const std::string_view> args) {
+  for (const std::string_view section : args.subspan(1)) {
+    if (!base::equals_ignore_case(section, "anteroom") && !base::equals_ignore_case(section, "cache")) return false;
+  }
+  return args.size() > 1;
 }
 
 /// `reply` is the server's bulk string; anything else (an error) is passed on as it is.
@@ -210,20 +226,22 @@ std::string with_own_section(std::string&& reply, const std::string& section) {
 
 void handle_info(Session& session, const Request& request) {
   const InfoSource& info = session.services().info;
-  if (request.args.size() == 2 && base::equals_ignore_case(request.args[1], "anteroom")) {
+  if (wants_only_own_sections(request.args)) {
     std::string reply;
-    resp::append_bulk(reply, info.anteroom_section());
+    resp::append_bulk(reply, own_sections(info, request.args));
     session.answer(request, reply);
     return;
   }
-  if (!wants_own_section(request.args)) {
+  std::string own = own_sections(info, request.args);
+  if (own.empty()) {
     handle_forward(session, request);
     return;
   }
   if (!session.may_forward(request)) return;
   session.services().forwarder.forward_with(
-      session, request, session.db(), [&info](Session& answered, ReplyQueue::Slot slot, std::string&& reply) {
-        answered.on_forwarded_reply(slot, with_own_section(std::move(reply), info.anteroom_section()));
+      session, request, session.db(),
+      [own = std::move(own)](Session& answered, ReplyQueue::Slot slot, std::string&& reply) {
+        answered.on_forwarded_reply(slot, with_own_section(std::move(reply), own));
       });
 }
 
@@ -253,7 +271,8 @@ std::span<const HandlerRegistry::Registration> connection_handlers() noexcept { 
 std::span<const HandlerRegistry::Registration> built_in_handlers() noexcept {
   static const auto all = [] {
     std::vector<HandlerRegistry::Registration> joined;
-    for (const auto part : {connection_handlers(), client_handlers(), data_handlers()}) {
+    for (const auto part :
+         {connection_handlers(), client_handlers(), data_handlers(), read_handlers(), anteroom_handlers()}) {
       joined.insert(joined.end(), part.begin(), part.end());
     }
     return joined;

@@ -1,4 +1,4 @@
-// Handlers of data commands: through the cache, or on to the server.
+// Handlers of data commands that go on to the server.
 #include <array>
 #include <string>
 
@@ -12,19 +12,7 @@
 namespace anteroom::proxy {
 namespace {
 
-// A key this long is no hot key; a fetch would copy it several times where a link sends the client's own bytes.
-constexpr std::size_t kFetchedKeyBytesMax = 128 * 1024;
-
-void handle_get(Session& session, const Request& request) {
-  if (session.must_read_on_link() || request.args[1].size() > kFetchedKeyBytesMax) {
-    handle_forward(session, request);
-  } else {
-    session.read_through_cache(request);
-  }
-}
-
 constexpr std::array kHandlers = std::to_array<HandlerRegistry::Registration>({
-    {"get", handle_get},
     {"script|debug", handle_stateful},  // by its class it could run on any link, but it changes the one it runs on
 });
 

@@ -17,6 +17,16 @@ ReplyQueue::Slot ReplyQueue::reserve() {
   return head_ + pending() - 1;
 }
 
+void ReplyQueue::release_newest(Slot slot) {
+  ANTEROOM_CHECK(slot == head_ + pending() - 1 && at(slot).bytes.empty());
+  count_last_touched();
+  slots_.pop_back();
+  if (empty()) {
+    slots_.clear();
+    first_ = 0;
+  }
+}
+
 ReplyQueue::Waiting& ReplyQueue::at(Slot slot) {
   ANTEROOM_CHECK(slot >= head_ && slot - head_ < pending());
   Waiting& waiting = slots_[first_ + (slot - head_)];

@@ -23,6 +23,8 @@ class ReplyQueue {
 
   /// Takes the place of a reply that will come later.
   [[nodiscard]] Slot reserve();
+  /// Undoes the last reserve(). REQUIRES: `slot` is what it gave, and nothing was written to it.
+  void release_newest(Slot slot);
   /// Where the bytes of this reply go now: the output for the head, else its own buffer. Valid until the next call.
   /// REQUIRES: the slot is reserved and not finished.
   [[nodiscard]] base::ByteQueue& sink(Slot slot);

@@ -25,6 +25,8 @@ class ServerFacts;
 
 namespace anteroom::proxy {
 
+class CachedReads;
+class Coherence;
 class FillTable;
 class Forwarder;
 class HandlerRegistry;
@@ -46,6 +48,10 @@ class InfoSource {
  public:
   /// The `# anteroom` section with its heading, CRLF line ends.
   [[nodiscard]] virtual std::string anteroom_section() const = 0;
+  /// The `# cache` section, likewise.
+  [[nodiscard]] virtual std::string cache_section() const = 0;
+  /// One line per worker: how far its part of the cache may be trusted. LF line ends.
+  [[nodiscard]] virtual std::string coherence_states() const = 0;
 
  protected:
   ~InfoSource() = default;
@@ -59,6 +65,8 @@ struct Services {
   const HandlerRegistry& handlers;
   HookChain& hooks;
   cache::Cache* cache;  ///< null when caching is off
+  const CachedReads& cached_reads;
+  Coherence& coherence;
   FillTable& fills;
   Forwarder& forwarder;
   metrics::WorkerMetrics& metrics;

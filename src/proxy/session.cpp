@@ -14,17 +14,6 @@
 #include "resp/writer.hpp"
 
 namespace anteroom::proxy {
-namespace {
-
-constexpr std::string_view kNullBulk = "$-1\r\n";
-
-std::string_view error_of(std::string_view reply) {
-  if (!reply.starts_with('-')) return {};
-  return reply.substr(1, reply.size() >= 3 ? reply.size() - 3 : 0);
-}
-
-}  // namespace
-
 Session::Session(SessionId id, ClientPermit permit, std::unique_ptr<net::ByteStream> stream, Services& services)
     : id_(id),
       permit_(std::move(permit)),
@@ -179,29 +168,6 @@ bool Session::put_off_is_due() const noexcept {
   return (pauses_ & kPutOff) != 0 && fills_outstanding_ == 0 && (!put_off_until_settled_ || forwards_outstanding_ == 0);
 }
 
-void Session::read_through_cache(const Request& request) {
-  if (fills_outstanding_ > 0 && services_.fills.is_congested()) {
-    put_off(request, false);
-    return;
-  }
-  const cache::Key key = services_.cache->key(cache::Space{static_cast<std::uint32_t>(db_)}, request.args[1]);
-  const bool direct = replies_.empty();
-  const ReplyQueue::Slot slot = direct ? 0 : replies_.reserve();
-  base::ByteQueue& sink = direct ? out_ : replies_.sink(slot);
-
-  const cache::ReadResult result = services_.cache->read(key, services_.fills.owner(), services_.loop.now(), sink);
-  if (result.status == cache::ReadStatus::kHit || result.status == cache::ReadStatus::kNil) {
-    if (result.status == cache::ReadStatus::kNil) sink.append(kNullBulk);
-    if (!direct) replies_.finish(slot);
-    note_answered(request, Outcome::Source::kCacheHit, {});
-    return;
-  }
-  const ReplyQueue::Slot awaited = direct ? replies_.reserve() : slot;
-  ++fills_outstanding_;
-  note_started(awaited, request, Outcome::Source::kFill);
-  services_.fills.wait(key, db_, result, FillTable::Waiter{id_, awaited});
-}
-
 void Session::wait_for(ReplyQueue::Slot slot) {
   if (!replies_.is_open(slot)) return;
   barrier_ = slot;
@@ -209,6 +175,11 @@ void Session::wait_for(ReplyQueue::Slot slot) {
 }
 
 // --- Replies ---
+
+std::string_view Session::error_of(std::string_view reply) noexcept {
+  if (!reply.starts_with('-')) return {};
+  return reply.substr(1, reply.size() >= 3 ? reply.size() - 3 : 0);
+}
 
 void Session::append_reply(std::string_view encoded) {
   replies_.append_complete(encoded);
@@ -258,18 +229,6 @@ void Session::on_forwarded_error(ReplyQueue::Slot slot, std::string_view error) 
 void Session::on_forwarded_cut() {
   log::debug("reply cut", {{"client", peer_}});
   close();
-}
-
-void Session::on_fill_reply(ReplyQueue::Slot slot, const base::SharedBytes& encoded) {
-  base::ByteQueue& sink = replies_.sink(slot);
-  if (encoded->size() <= base::ByteQueue::kCopyMax) {
-    sink.append(*encoded);
-  } else {
-    sink.append_shared(encoded);
-  }
-  schedule_flush();
-  --fills_outstanding_;
-  slot_ended(slot, error_of(*encoded));
 }
 
 void Session::slot_ended(ReplyQueue::Slot slot, std::string_view error) {

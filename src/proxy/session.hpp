@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,7 +13,9 @@
 #include "base/clock.hpp"
 #include "base/read_buffer.hpp"
 #include "base/staged_error.hpp"
+#include "cache/cache.hpp"
 #include "net/byte_stream.hpp"
+#include "proxy/cached_reads.hpp"
 #include "proxy/client_permit.hpp"
 #include "proxy/handler_registry.hpp"
 #include "proxy/hooks.hpp"
@@ -54,8 +57,12 @@ class Session final : private net::StreamEvents {
   [[nodiscard]] bool may_forward(const Request& request);
   /// The same for a request that moves the session to another link: everything before it must have its reply.
   [[nodiscard]] bool may_change_link(const Request& request);
-  /// Answers GET from the cache, or joins or starts a fetch.
-  void read_through_cache(const Request& request);
+  /// Answers from the cache, or joins or starts a fetch, or forwards where the cache cannot help.
+  void read_through_cache(const Request& request, const CacheableRead& read);
+  /// The same for MGET and EXISTS of many keys. With kSnapshot, MGET is answered from one moment; with kPerKey, key by
+  /// key. EXISTS is answered from one moment or forwarded.
+  void read_many(const Request& request, std::span<const std::string_view> keys, cache::SnapshotView view,
+                 MgetMode mode);
   /// Reads of this session must stay behind what it has sent (R5), or there is no cache.
   [[nodiscard]] bool must_read_on_link() const noexcept {
     return forwards_outstanding_ > 0 || services_.cache == nullptr;
@@ -71,7 +78,8 @@ class Session final : private net::StreamEvents {
   void on_forwarded_error(ReplyQueue::Slot slot, std::string_view error);
   /// The reply was cut after its beginning had been sent: the client can only be closed.
   void on_forwarded_cut();
-  void on_fill_reply(ReplyQueue::Slot slot, const base::SharedBytes& encoded);
+  /// `part`: which of the strings of an MGET it is; 0 for everything else.
+  void on_fill_reply(ReplyQueue::Slot slot, std::size_t part, const base::SharedBytes& encoded);
   void on_upstream_congested() { pause(kUpstreamFull); }
   void on_upstream_drained() { resume(kUpstreamFull); }
 
@@ -127,6 +135,21 @@ class Session final : private net::StreamEvents {
   void dispatch_put_off();
   void apply(const Verdict& verdict, const Request& request, std::size_t next_hook);
   void fail_protocol();
+  /// The strings of an MGET that are still to come.
+  struct Gather {
+    std::vector<base::SharedBytes> parts;
+    std::size_t missing = 0;
+  };
+  [[nodiscard]] cache::Asker asker() const;
+  void finish_gather(ReplyQueue::Slot slot, const Gather& gather);
+  [[nodiscard]] bool answer_snapshot(const Request& request, std::span<const cache::Key> keys,
+                                     cache::SnapshotView view);
+  void fetch_snapshot(const Request& request, std::span<const cache::Key> keys);
+  void read_each(const Request& request, std::span<const cache::Key> keys);
+  ReplyQueue::Slot expect_gathered(const Request& request, std::size_t parts);
+
+  /// The text of a reply that is an error; else empty.
+  [[nodiscard]] static std::string_view error_of(std::string_view reply) noexcept;
   void append_reply(std::string_view encoded);
   void slot_ended(ReplyQueue::Slot slot, std::string_view error);
 
@@ -171,6 +194,7 @@ class Session final : private net::StreamEvents {
   std::uint32_t forwards_outstanding_ = 0;
   std::uint32_t fills_outstanding_ = 0;
   std::optional<ReplyQueue::Slot> barrier_;
+  std::map<ReplyQueue::Slot, Gather> gathers_;
   std::map<ReplyQueue::Slot, Started> started_;
 
   Phase phase_ = Phase::kOpen;

@@ -31,6 +31,11 @@ Session* SessionTable::find(SessionId id) const noexcept {
   return entries_[id.index].session.get();
 }
 
+void SessionTable::on_fill_reply(SessionId id, ReplyQueue::Slot slot, std::size_t part,
+                                 const base::SharedBytes& encoded) {
+  if (Session* session = find(id)) session->on_fill_reply(slot, part, encoded);
+}
+
 void SessionTable::retire(SessionId id) {
   ANTEROOM_CHECK(find(id) != nullptr);
   Entry& entry = entries_[id.index];

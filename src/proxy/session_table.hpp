@@ -6,21 +6,15 @@
 #include <vector>
 
 #include "net/event_loop.hpp"
+#include "proxy/fill_readers.hpp"
+#include "proxy/session_id.hpp"
 
 namespace anteroom::proxy {
 
 class Session;
 
-/// Names a session across a wait. Whoever waits for something keeps this and never a pointer: the client may be gone
-/// when it comes.
-struct SessionId {
-  std::uint32_t index = 0;
-  std::uint32_t generation = 0;
-  friend bool operator==(const SessionId&, const SessionId&) = default;
-};
-
 /// Owns the sessions of one worker. Loop thread only.
-class SessionTable {
+class SessionTable final : public FillReaders {
  public:
   explicit SessionTable(net::EventLoop& loop);
   ~SessionTable();
@@ -32,6 +26,9 @@ class SessionTable {
   [[nodiscard]] Session* find(SessionId id) const noexcept;
   /// From now on find() does not know it; it is destroyed at the end of the turn, because it may be running.
   void retire(SessionId id);
+
+  void on_fill_reply(SessionId session, ReplyQueue::Slot slot, std::size_t part,
+                     const base::SharedBytes& encoded) override;
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   /// The living sessions; for periodic work and listings. The callback may retire the one it is given,

@@ -57,10 +57,13 @@ class Server final : private proxy::FillMesh, private proxy::InfoSource {
 
   void post(cache::OwnerId worker, std::move_only_function<void(proxy::FillTable&)> task) override;
   [[nodiscard]] std::string anteroom_section() const override;
+  [[nodiscard]] std::string cache_section() const override;
+  [[nodiscard]] std::string coherence_states() const override;
 
   const config::Options options_;
   const command::Table commands_;
   const proxy::HandlerRegistry handlers_;
+  const proxy::CachedReads cached_reads_;
   const unsigned worker_count_;
   const std::size_t maxclients_;
   const base::TimePoint started_;

@@ -30,6 +30,8 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
                 .handlers = shared.handlers,
                 .hooks = hooks_,
                 .cache = shared.cache_enabled ? &shared.cache : nullptr,
+                .cached_reads = shared.cached_reads,
+                .coherence = coherence_,
                 .fills = fills_,
                 .forwarder = forwarder_,
                 .metrics = metrics_,
@@ -41,14 +43,17 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
       forwarder_(sessions_, shared.cache_enabled ? &shared.cache : nullptr),
       pool_({loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
             options_.link, base::random_seed()),
-      fills_(loop_, sessions_, shared.cache, shared.mesh, metrics_,
-             {options_.number, options_.ttl, options_.fill_timeout, options_.fill_waiters_max}),
-      backend_({loop_, shared.resolver, mailbox_, shared.outage_log, metrics_, fills_}, options_.backend,
+      coherence_(loop_, shared.cache, shared.outage_log, metrics_, options_.coherence),
+      fills_(loop_, sessions_, shared.cache, coherence_, shared.mesh, metrics_,
+             {options_.workers > 1, options_.ttl, options_.untracked_ttl, options_.fill_timeout,
+              options_.fill_waiters_max}),
+      backend_({loop_, shared.resolver, mailbox_, shared.outage_log, metrics_, fills_, coherence_}, options_.backend,
                base::random_seed()),
       cache_timer_(loop_, [this] { expire_entries(); }),
       second_timer_(loop_, [this] { every_second(); }) {
   forwarder_.set_pool(pool_);
   fills_.set_backend(backend_);
+  coherence_.set_backend(backend_);
   if (!options_.denied_commands.empty()) hooks_.add(proxy::make_deny_hook(options_.denied_commands));
   if (options_.access_log_every_n > 0) hooks_.add(proxy::make_access_log_hook(options_.access_log_every_n));
 }

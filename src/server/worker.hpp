@@ -15,7 +15,9 @@
 #include "metrics/worker_metrics.hpp"
 #include "net/event_loop.hpp"
 #include "net/mailbox.hpp"
+#include "proxy/cached_reads.hpp"
 #include "proxy/client_permit.hpp"
+#include "proxy/coherence.hpp"
 #include "proxy/fill_table.hpp"
 #include "proxy/forwarder.hpp"
 #include "proxy/hooks.hpp"
@@ -31,7 +33,9 @@ struct WorkerOptions {
   unsigned workers = 1;
   upstream::LinkOptions link;
   backend::HiredisBackend::Options backend;
-  cache::TtlPolicy ttl;
+  proxy::Coherence::Options coherence;
+  cache::TtlPolicy ttl;            ///< while the server announces changes
+  cache::TtlPolicy untracked_ttl;  ///< while it does not
   base::Milliseconds fill_timeout{3000};
   std::size_t fill_waiters_max = 65536;
   base::Milliseconds cache_period{100};
@@ -47,6 +51,7 @@ struct Shared {
   bool cache_enabled;
   const command::Table& commands;
   const proxy::HandlerRegistry& handlers;
+  const proxy::CachedReads& cached_reads;
   const proxy::InfoSource& info;
   proxy::FillMesh& mesh;
   net::Resolver& resolver;
@@ -96,6 +101,7 @@ class Worker {
   proxy::SessionTable sessions_{loop_};
   proxy::Forwarder forwarder_;
   upstream::Pool pool_;
+  proxy::Coherence coherence_;
   proxy::FillTable fills_;
   backend::HiredisBackend backend_;
   net::Timer cache_timer_;

@@ -33,11 +33,12 @@ upstream::LinkOptions link_options(const config::UpstreamOptions& upstream) {
   return link;
 }
 
-backend::HiredisBackend::Options backend_options(const config::UpstreamOptions& upstream) {
+backend::HiredisBackend::Options backend_options(const config::UpstreamOptions& upstream, bool tracking) {
   backend::HiredisBackend::Options backend;
   backend.target = connect_target(upstream);
   backend.user = upstream.target.user;
   backend.password = upstream.target.password;
+  backend.tracking = tracking;
   backend.handshake_timeout = upstream.handshake_timeout;
   backend.response_timeout = upstream.response_timeout;
   backend.reconnect_base = upstream.reconnect_base;
@@ -60,6 +61,21 @@ proxy::SessionLimits session_limits(const config::LimitOptions& limits) {
   return session;
 }
 
+proxy::Coherence::Options coherence_options(const config::CacheOptions& cache, unsigned number) {
+  return {.owner = cache::OwnerId{static_cast<std::uint8_t>(number)},
+          .wants_tracking = cache.consistency == config::Consistency::kTracking,
+          .fence_interval = cache.fence_interval,
+          .max_staleness = cache.max_staleness,
+          .serves_stale_on_error = cache.stale_if_error > base::Milliseconds::zero()};
+}
+
+cache::TtlPolicy ttl_policy(const config::CacheOptions& cache) {
+  return {.ttl = cache.ttl,
+          .negative_ttl = cache.negative_ttl,
+          .min_ttl = cache.min_ttl,
+          .jitter = cache.ttl_jitter_percent / 100.0};
+}
+
 }  // namespace
 
 WorkerOptions worker_options(const config::Options& options, unsigned number, unsigned workers) {
@@ -67,8 +83,12 @@ WorkerOptions worker_options(const config::Options& options, unsigned number, un
   worker.number = cache::OwnerId{static_cast<std::uint8_t>(number)};
   worker.workers = workers;
   worker.link = link_options(options.upstream);
-  worker.backend = backend_options(options.upstream);
-  worker.ttl = {options.cache.ttl, options.cache.negative_ttl, options.cache.min_ttl};
+  worker.backend = backend_options(options.upstream, options.cache.consistency == config::Consistency::kTracking);
+  worker.coherence = coherence_options(options.cache, number);
+  worker.ttl = ttl_policy(options.cache);
+  worker.untracked_ttl = worker.ttl;
+  // Without word from the server a missing key may have come to be: remembered as missing only where that is wanted.
+  if (!options.sources.contains("cache.negative_ttl_ms")) worker.untracked_ttl.negative_ttl = {};
   worker.fill_timeout = options.cache.fill_timeout;
   worker.fill_waiters_max = options.cache.coalesce_max_waiters;
   worker.cache_period = options.cache.period;
@@ -85,7 +105,48 @@ cache::Options cache_options(const config::Options& options, unsigned workers) {
   cache.capacity_bytes = options.cache.capacity_bytes;
   cache.max_entry_bytes = options.cache.max_entry_bytes;
   cache.workers = workers;
+  cache.policy = options.cache.eviction == config::Eviction::kS3Fifo ? cache::Policy::kS3Fifo : cache::Policy::kLru;
+  cache.stale_while_revalidate = options.cache.stale_while_revalidate;
+  cache.stale_if_error = options.cache.stale_if_error;
+  cache.hot_write_bypass = options.cache.hot_write_bypass;
   return cache;
+}
+
+proxy::CachedReads::Rules cached_read_rules(const config::CacheOptions& cache) {
+  proxy::CachedReads::Rules rules{.include = base::GlobList(cache.include),
+                                  .exclude = base::GlobList(cache.exclude),
+                                  .results = cache.result_commands};
+  switch (cache.hash_commands) {
+    case config::HashCommands::kAuto:
+      rules.hashes = proxy::HashCommands::kAuto;
+      break;
+    case config::HashCommands::kOn:
+      rules.hashes = proxy::HashCommands::kOn;
+      break;
+    case config::HashCommands::kOff:
+      rules.hashes = proxy::HashCommands::kOff;
+      break;
+  }
+  switch (cache.mget) {
+    case config::MgetMode::kSnapshot:
+      rules.mget = proxy::MgetMode::kSnapshot;
+      break;
+    case config::MgetMode::kPerKey:
+      rules.mget = proxy::MgetMode::kPerKey;
+      break;
+    case config::MgetMode::kOff:
+      rules.mget = proxy::MgetMode::kOff;
+      break;
+  }
+  return rules;
+}
+
+std::string_view consistency_name(const config::CacheOptions& cache) noexcept {
+  return cache.consistency == config::Consistency::kTracking ? "tracking" : "ttl";
+}
+
+std::string_view eviction_name(const config::CacheOptions& cache) noexcept {
+  return cache.eviction == config::Eviction::kS3Fifo ? "s3fifo" : "lru";
 }
 
 }  // namespace anteroom::server

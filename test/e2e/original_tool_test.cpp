@@ -10,7 +10,11 @@
 namespace anteroom::test {
 namespace {
 
-class OriginalTool : public SharedRigTest<OriginalTool> {};
+/// The original knew nothing of changes at the backend before its TTL.
+class OriginalTool : public SharedRigTest<OriginalTool> {
+ public:
+  static Rig::Options rig_options() { return {.front = {.arguments = {"--consistency", "ttl"}}}; }
+};
 
 INSTANTIATE_TEST_SUITE_P(Over, OriginalTool, kBothTransports, transport_name);
 
@@ -159,7 +163,8 @@ class OriginalToolTtl : public SharedRigTest<OriginalToolTtl> {
  public:
   static constexpr milliseconds kTtl{1'500};
   static Rig::Options rig_options() {
-    return {.front = {.arguments = {"--cache-ttl", "1500", "--cache-period", "50"}}};
+    return {.front = {.arguments = {"--consistency", "ttl", "--cache-ttl", "1500", "--cache-ttl-jitter", "0",
+                                    "--cache-period", "50"}}};
   }
 };
 

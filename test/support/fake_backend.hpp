@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,22 +22,34 @@ class FakeBackend final : public backend::CacheBackend {
     backend::FetchId id{};
     int db = 0;
     std::string key;
+    std::string command;    // as it would be sent; empty: GET
+    std::size_t group = 0;  // fetches of one fetch_group() have the same number, not 0
   };
 
   void set_events(backend::FetchEvents& events) { events_ = &events; }
 
-  void fetch(backend::FetchId id, int db, std::string_view key) override {
-    fetches.push_back({id, db, std::string(key)});
+  void fetch(backend::FetchId id, const backend::FetchRequest& request) override {
+    fetches.push_back({id, request.db, std::string(request.key), std::string(request.command)});
   }
+  void fetch_group(std::span<const backend::FetchId> ids, int db, std::span<const std::string_view> keys) override {
+    ++groups_;
+    for (std::size_t i = 0; i < ids.size(); ++i) fetches.push_back({ids[i], db, std::string(keys[i]), "", groups_});
+  }
+  void fence() override { ++fences; }
   [[nodiscard]] bool is_congested() const noexcept override { return congested; }
   void close() override {}
 
   bool congested = false;
+  std::size_t fences = 0;
 
   /// The reply of GET: a string, given without its RESP frame.
   void value(std::size_t fetch, std::string_view value) {
     const std::string header = "$" + std::to_string(value.size()) + "\r\n";
     events_->on_value(fetches.at(fetch).id, std::make_shared<std::string>(header + std::string(value) + "\r\n"));
+  }
+  /// The reply of another command, with its frame.
+  void reply(std::size_t fetch, std::string_view encoded) {
+    events_->on_value(fetches.at(fetch).id, std::make_shared<std::string>(encoded));
   }
   void nil(std::size_t fetch) { events_->on_value(fetches.at(fetch).id, nullptr); }
   void ttl(std::size_t fetch, std::int64_t pttl_ms) { events_->on_ttl(fetches.at(fetch).id, pttl_ms); }
@@ -54,6 +67,7 @@ class FakeBackend final : public backend::CacheBackend {
 
  private:
   backend::FetchEvents* events_ = nullptr;
+  std::size_t groups_ = 0;
 };
 
 /// The fill tables of several workers in one thread: messages wait until the test delivers them.

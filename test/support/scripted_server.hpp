@@ -84,6 +84,8 @@ class ScriptedConnection final : private net::StreamEvents {
 
   [[nodiscard]] bool is_handshake(const std::string& request) const {
     if (is_fill_ || !requests_.empty()) return false;
+    if (request == "CLIENT TRACKING ON" || request == "COMMAND INFO HPEXPIRE") return true;
+    if (request == "PING") return !handshake_requests_.empty() && handshake_requests_.back() == "COMMAND INFO HPEXPIRE";
     if (request.starts_with("SELECT ")) return db_ == "0" && request != "SELECT 0";
     return request.starts_with("AUTH ") || request.starts_with("HELLO ") || request.starts_with("CLIENT SETNAME ");
   }

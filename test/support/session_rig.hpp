@@ -18,6 +18,8 @@
 #include "net/mailbox.hpp"
 #include "net/outage_log.hpp"
 #include "net/resolver.hpp"
+#include "proxy/cached_reads.hpp"
+#include "proxy/coherence.hpp"
 #include "proxy/fill_table.hpp"
 #include "proxy/forwarder.hpp"
 #include "proxy/handler_registry.hpp"
@@ -67,10 +69,12 @@ struct ProxyRigOptions {
   proxy::SessionLimits limits{};
   upstream::LinkOptions link{};
   bool cache_enabled = true;
-  cache::TtlPolicy ttl{std::chrono::minutes(5), {}, {}};
+  cache::TtlPolicy ttl{std::chrono::minutes(5), {}, {}, 0};
+  bool has_other_workers = false;
+  proxy::Coherence::Options coherence{.wants_tracking = false};
+  proxy::CachedReads::Rules cached_reads{};
   base::Milliseconds fill_timeout{0};
   std::size_t waiters_max = 65536;
-  cache::OwnerId owner{0};
 };
 
 /// What the rigs of one test share.
@@ -91,14 +95,18 @@ class ProxyRig final : private proxy::InfoSource {
         sessions(loop),
         forwarder(sessions, options.cache_enabled ? &cache : nullptr),
         pool({loop, resolver, mailbox, outages, facts, metrics, forwarder}, link_options(server, options), 1),
-        fills(loop, sessions, cache, shared.mesh, metrics,
-              {options.owner, options.ttl, options.fill_timeout, options.waiters_max}),
+        cached_reads(commands, options.cached_reads),
+        coherence(loop, cache, outages, metrics, options.coherence),
+        fills(loop, sessions, cache, coherence, shared.mesh, metrics,
+              {options.has_other_workers, options.ttl, options.ttl, options.fill_timeout, options.waiters_max}),
         services{.loop = loop,
                  .sessions = sessions,
                  .commands = commands,
                  .handlers = handlers,
                  .hooks = hooks,
                  .cache = options.cache_enabled ? &cache : nullptr,
+                 .cached_reads = cached_reads,
+                 .coherence = coherence,
                  .fills = fills,
                  .forwarder = forwarder,
                  .metrics = metrics,
@@ -109,6 +117,7 @@ class ProxyRig final : private proxy::InfoSource {
                  .limits = options.limits} {
     forwarder.set_pool(pool);
     fills.set_backend(backend);
+    coherence.set_backend(backend);
     backend.set_events(fills);
     shared.mesh.add(fills);
   }
@@ -151,6 +160,8 @@ class ProxyRig final : private proxy::InfoSource {
   proxy::SessionTable sessions;
   proxy::Forwarder forwarder;
   upstream::Pool pool;
+  const proxy::CachedReads cached_reads;
+  proxy::Coherence coherence;
   proxy::FillTable fills;
   proxy::Services services;
 
@@ -161,6 +172,8 @@ class ProxyRig final : private proxy::InfoSource {
     return link;
   }
   [[nodiscard]] std::string anteroom_section() const override { return "# anteroom\r\nanswer:42\r\n"; }
+  [[nodiscard]] std::string cache_section() const override { return "# cache\r\nhits:7\r\n"; }
+  [[nodiscard]] std::string coherence_states() const override { return "worker=0 state=coherent\n"; }
 };
 
 /// A client of the rig: the far end of its session's stream.
@@ -182,7 +195,7 @@ class ProxyTest : public LoopFixture {
   ProxyRig& second_rig() {
     if (!second_rig_) {
       ProxyRigOptions options = options_;
-      options.owner = cache::OwnerId{1};
+      options.coherence.owner = cache::OwnerId{1};
       second_rig_ = std::make_unique<ProxyRig>(loop_, server_, shared_, options);
     }
     return *second_rig_;
@@ -265,8 +278,8 @@ class ProxyTest : public LoopFixture {
   /// True if a GET now would be answered from the cache; leaves no fetch behind.
   [[nodiscard]] bool is_cached(std::string_view key) {
     base::ByteQueue out;
-    const cache::Key wanted = rig().cache.key(cache::Space{0}, key);
-    const auto result = rig().cache.read(wanted, cache::OwnerId{0}, loop_.now(), out);
+    const auto wanted = cache::Cache::string_query(rig().cache.key(cache::Space{0}, key));
+    const auto result = rig().cache.read(wanted, {.owner = cache::OwnerId{0}, .now = loop_.now()}, out);
     if (result.status == cache::ReadStatus::kFill) rig().cache.abandon(wanted, result.fill);
     return result.status == cache::ReadStatus::kHit || result.status == cache::ReadStatus::kNil;
   }

@@ -3,15 +3,17 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <random>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "cache/cache.hpp"
 
 // Several workers use one cache, with "the server" being one atomic version per key. Meant for TSan as much as for its
-// own claims.
+// own claims. Under TSan no more than 64 locks may be held at once, so there are fewer shards.
 namespace anteroom::cache {
 namespace {
 
@@ -30,8 +32,10 @@ class Workers {
     cache.check_invariants();
   }
 
-  Cache cache{{.capacity = 2 * Cache::kShardEntriesMin, .workers = kThreads}, base::HashSeed::fixed(1)};
+  Cache cache{{.capacity = 8 * Cache::kShardEntriesMin, .workers = kThreads}, base::HashSeed::fixed(1)};
   std::atomic<int> stale_reads = 0;
+  std::atomic<int> snapshots = 0;
+  std::atomic<int> torn_snapshots = 0;
 
  private:
   // Longer than ByteQueue::kCopyMax for every fourth key, so that large replies are read while they are dropped.
@@ -40,18 +44,52 @@ class Workers {
     if (number % 4 == 0) reply.resize(base::ByteQueue::kCopyMax + 10, ' ');
     return reply;
   }
-
-  void read(std::size_t number, OwnerId owner, base::TimePoint now) {
-    const std::string name = std::to_string(number);
+  // Every third read is of a result under the key.
+  Query query_of(std::size_t number, std::string_view name, std::string_view request) const {
     const Key key = cache.key(Space{0}, name);
+    return number % 3 == 0 ? cache.result_query(key, request) : Cache::string_query(key);
+  }
+
+  void read(std::size_t number, const Asker& asker) {
+    const std::string name = std::to_string(number);
+    const std::string request = "STRLEN " + name;
+    const Query query = query_of(number, name, request);
     const std::uint64_t acknowledged = acknowledged_[number].load();
     base::ByteQueue out;
-    const ReadResult result = cache.read(key, owner, now, out);
+    const ReadResult result = cache.read(query, asker, out);
     if (result.status == ReadStatus::kHit && std::stoull(out.to_string()) < acknowledged) ++stale_reads;
     if (result.status != ReadStatus::kFill) return;
     const std::string reply = reply_of(number, server_[number].load());
     std::this_thread::yield();
-    cache.commit(key, result.fill, EntryKind::kValue, reply, now + 50ms, now);
+    const Deadlines deadlines{.soft = asker.now + 50ms, .hard = asker.now + 50ms};
+    cache.commit(query, result.fill, EntryKind::kValue, reply, deadlines, asker.now);
+  }
+
+  // Two keys that are always written together: with one owner, whose entries are filled and dropped in the order of its
+  // stream, no snapshot may show them at different versions.
+  void read_pair(const Asker& asker) {
+    const Key keys[] = {cache.key(Space{0}, "left"), cache.key(Space{0}, "right")};
+    base::ByteQueue out;
+    if (cache.read_snapshot(keys, SnapshotView::kMget, asker, out)) {
+      const std::string both = out.to_string();
+      ++snapshots;
+      if (both.substr(0, both.size() / 2) != both.substr(both.size() / 2)) ++torn_snapshots;
+      return;
+    }
+    const std::lock_guard lock(stream_);
+    for (const Key& key : keys) {
+      const Query query = Cache::string_query(key);
+      const FillId fill = cache.start_fill(query, {.owner = kPairOwner, .now = asker.now});
+      const std::string reply = std::to_string(1'000'000 + pair_version_);
+      cache.commit(query, fill, EntryKind::kValue, reply, {}, asker.now);
+    }
+  }
+  void write_pair() {
+    const std::lock_guard lock(stream_);
+    // Two pushes, as the server sends them for one MSET. Whoever reads between them finds one key only.
+    cache.drop(cache.key(Space{0}, "left").hash, DropCause::kPush);
+    cache.drop(cache.key(Space{0}, "right").hash, DropCause::kPush);
+    ++pair_version_;
   }
 
   void write(std::size_t number, bool keys_known) {
@@ -71,31 +109,62 @@ class Workers {
     for (int step = 0; step < kStepsPerThread; ++step) {
       const std::size_t number = random() % kKeys;
       const auto choice = random() % 100;
-      if (choice < 80) {
-        read(number, OwnerId{worker}, now);
-      } else if (choice < 95) {
-        write(number, choice < 94);
-      } else if (choice < 98) {
+      const Asker asker{.owner = OwnerId{worker}, .now = now};
+      if (choice < 65) {
+        read(number, asker);
+      } else if (choice < 75) {
+        read_pair(asker);
+      } else if (choice < 78) {
+        write_pair();
+      } else if (choice < 90) {
+        write(number, choice < 89);
+      } else if (choice < 94) {
         now += 10ms;
         cache.expire(step % 2 == 0 ? 0 : cache.shard_count() - 1, now, 10);
-      } else if (choice < 99) {
-        cache.bump_epoch(OwnerId{static_cast<std::uint8_t>(random() % kThreads)});
       } else {
-        EXPECT_LE(cache.stats().entries, kKeys);
+        upkeep(choice, number, random() % kThreads, now);
       }
     }
   }
+  void upkeep(std::uint_fast32_t choice, std::size_t number, std::uint_fast32_t owner, base::TimePoint now) {
+    const OwnerId other{static_cast<std::uint8_t>(owner)};
+    const std::string name = std::to_string(number);
+    const Key key = cache.key(Space{0}, name);
+    switch (choice) {
+      case 94:
+        return cache.bump_epoch(other);
+      case 95:
+        cache.lose(other, now);
+        return cache.recover(other);
+      case 96:
+        cache.set_lease(other, now + 20ms);
+        return cache.supersede(key, other);
+      case 97:
+        EXPECT_LE(cache.inspect(key, {.now = now}).size(), 4u);
+        return cache.observe(Cache::string_query(key), nullptr);
+      case 98:
+        cache.drop_matching(name);
+        return;
+      default:
+        EXPECT_LE(cache.stats().entries, 2 * kKeys + 2);
+    }
+  }
 
+  static constexpr OwnerId kPairOwner{kThreads};
   std::array<std::atomic<std::uint64_t>, kKeys> server_{};
   std::array<std::atomic<std::uint64_t>, kKeys> acknowledged_{};
+  std::mutex stream_;  // what one connection's order is
+  int pair_version_ = 0;
 };
 
-TEST(CacheThreads, NoReadIsOlderThanAnAcknowledgedWrite) {
+TEST(CacheThreads, NoReadIsOlderThanAnAcknowledgedWriteAndNoSnapshotIsTorn) {
   Workers workers;
 
   workers.run();
 
   EXPECT_EQ(workers.stale_reads, 0);
+  EXPECT_EQ(workers.torn_snapshots, 0);
+  EXPECT_GT(workers.snapshots, 0);
   const Stats stats = workers.cache.stats();
   EXPECT_GT(stats.hits, 0u);
   EXPECT_GT(stats.fills_committed, 0u);

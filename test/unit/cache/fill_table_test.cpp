@@ -3,59 +3,91 @@
 #include <gtest/gtest.h>
 
 #include <iterator>
+#include <string>
+#include <vector>
 
 namespace anteroom::cache {
 namespace {
 
-constexpr Key kA{.bytes = "a", .hash = 1};
-constexpr Key kB{.bytes = "b", .hash = 1};
-constexpr Key kC{.bytes = "c", .hash = 2};
+Query query_of(std::string_view key, std::uint64_t hash, std::string_view request = {}, Space space = {}) {
+  return {.key = {.bytes = key, .hash = hash, .space = space}, .request = request};
+}
+std::ptrdiff_t count_of(const FillTable::Detached& fills) { return std::distance(fills.begin(), fills.end()); }
 
 class FillTableTest : public testing::Test {
  protected:
   FillTableTest() {
-    table.attach(kA, 10, OwnerId{0}, 5);
-    table.attach(kB, 11, OwnerId{1}, 6);
-    table.attach(kC, 12, OwnerId{2}, 7);
+    EXPECT_TRUE(table.attach(a, {.id = 10, .epoch = 5, .owner = OwnerId{0}}));
+    EXPECT_TRUE(table.attach(b, {.id = 11, .epoch = 6, .owner = OwnerId{1}}));
+    EXPECT_TRUE(table.attach(c, {.id = 12, .epoch = 7, .owner = OwnerId{2}}));
+    EXPECT_TRUE(table.attach(result_of_a, {.id = 13, .owner = OwnerId{1}}));
   }
+  const Query a = query_of("a", 1);
+  const Query b = query_of("b", 1);
+  const Query c = query_of("c", 2);
+  const Query result_of_a = query_of("a", 1, "b");  // named like a key
   FillTable table;
 };
 
-TEST_F(FillTableTest, FindsEachKeyAmongEqualHashes) {
-  ASSERT_NE(table.find(kA), nullptr);
-  EXPECT_EQ(table.find(kA)->id, 10u);
-  EXPECT_EQ(table.find(kB)->id, 11u);
-  EXPECT_EQ(table.find(kB)->epoch, 6u);
-  EXPECT_EQ(table.find(kC)->owner, OwnerId{2});
-  EXPECT_EQ(table.find({.bytes = "d", .hash = 1}), nullptr);
-  EXPECT_EQ(table.find({.bytes = "a", .hash = 3}), nullptr);
-  EXPECT_EQ(table.find({.bytes = "a", .hash = 1, .space = Space{1}}), nullptr);
+TEST_F(FillTableTest, FindsEachNameAmongEqualHashes) {
+  ASSERT_NE(table.find(a), nullptr);
+  EXPECT_EQ(table.find(a)->id, 10u);
+  EXPECT_EQ(table.find(b)->id, 11u);
+  EXPECT_EQ(table.find(b)->epoch, 6u);
+  EXPECT_EQ(table.find(c)->owner, OwnerId{2});
+  EXPECT_EQ(table.find(result_of_a)->id, 13u);
+  EXPECT_EQ(table.find(query_of("d", 1)), nullptr);
+  EXPECT_EQ(table.find(query_of("a", 3)), nullptr);
+  EXPECT_EQ(table.find(query_of("a", 1, {}, Space{1})), nullptr);
+  EXPECT_EQ(table.find(query_of("a", 1, "a")), nullptr);
+  EXPECT_TRUE(table.has_any(1));
+  EXPECT_FALSE(table.has_any(3));
 }
 
 TEST_F(FillTableTest, DetachTakesOneAndLeavesTheRest) {
-  EXPECT_EQ(table.detach(kA, 10).front().key, "a");
+  EXPECT_EQ(table.detach(a, 10).front().name, "a");
 
-  EXPECT_EQ(table.find(kA), nullptr);
-  EXPECT_NE(table.find(kB), nullptr);
-  EXPECT_EQ(table.size(), 2u);
-  EXPECT_FALSE(table.detach(kB, 11).empty());
+  EXPECT_EQ(table.find(a), nullptr);
+  EXPECT_NE(table.find(b), nullptr);
+  EXPECT_EQ(table.size(), 3u);
+  EXPECT_FALSE(table.detach(c, 12).empty());
   EXPECT_EQ(table.by_hash().size(), 1u) << "no empty list stays behind";
 }
 
-TEST_F(FillTableTest, DetachRefusesAnotherIdOrKey) {
-  EXPECT_TRUE(table.detach(kA, 11).empty());
-  EXPECT_TRUE(table.detach(kC, 10).empty());
-  EXPECT_TRUE(table.detach({.bytes = "d", .hash = 9}, 10).empty());
-  EXPECT_EQ(table.size(), 3u);
+TEST_F(FillTableTest, DetachRefusesAnotherIdOrName) {
+  EXPECT_TRUE(table.detach(a, 11).empty());
+  EXPECT_TRUE(table.detach(c, 10).empty());
+  EXPECT_TRUE(table.detach(b, 13).empty());
+  EXPECT_TRUE(table.detach(query_of("d", 9), 10).empty());
+  EXPECT_EQ(table.size(), 4u);
 }
 
 TEST_F(FillTableTest, DetachAllTakesEveryFillWithTheHash) {
-  const FillTable::Detached taken = table.detach_all(1);
+  EXPECT_EQ(count_of(table.detach_all(1)), 3);
 
-  EXPECT_EQ(std::distance(taken.begin(), taken.end()), 2);
   EXPECT_EQ(table.size(), 1u);
   EXPECT_TRUE(table.detach_all(1).empty());
-  EXPECT_NE(table.find(kC), nullptr);
+  EXPECT_NE(table.find(c), nullptr);
+}
+
+TEST_F(FillTableTest, DetachIfTakesTheChosenOfOneHashOrOfAll) {
+  const auto is_of_1 = [](const Fill& fill) { return fill.owner == OwnerId{1}; };
+  EXPECT_EQ(count_of(table.detach_if(2, is_of_1)), 0);
+  EXPECT_EQ(count_of(table.detach_if(1, is_of_1)), 2);
+  EXPECT_NE(table.find(a), nullptr);
+
+  EXPECT_EQ(count_of(table.detach_if([](const Fill& fill) { return !fill.is_result; })), 2);
+  EXPECT_EQ(table.size(), 0u);
+  EXPECT_TRUE(table.by_hash().empty());
+}
+
+TEST_F(FillTableTest, OneHashHasALimitedNumberOfFills) {
+  std::vector<std::string> requests;
+  for (std::size_t i = 0; i < FillTable::kFillsPerHashMax; ++i) requests.push_back(std::to_string(i));
+  for (const std::string& request : requests) EXPECT_TRUE(table.attach(query_of("k", 9, request), {.id = 1}));
+
+  EXPECT_FALSE(table.attach(query_of("k", 9), {.id = 1}));
+  EXPECT_TRUE(table.attach(query_of("k", 8), {.id = 1}));
 }
 
 }  // namespace

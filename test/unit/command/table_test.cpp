@@ -89,7 +89,8 @@ TEST(Table, HasEveryListedCommandInItsListedClassAndNoOther) {
     EXPECT_EQ(facts->name, table_name(name));
     EXPECT_EQ(facts->command_class, class_of(wording.get<std::string>())) << name;
   }
-  EXPECT_EQ(table().size(), listed.size());
+  const auto own = std::ranges::count_if(table(), [](const Facts& row) { return row.name.starts_with("anteroom"); });
+  EXPECT_EQ(table().size(), listed.size() + static_cast<std::size_t>(own));
 }
 
 TEST(Table, IdsAreIndexes) {

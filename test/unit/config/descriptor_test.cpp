@@ -75,6 +75,22 @@ TEST(Descriptors, DefaultsAreThoseOfTheOriginalToolAndOfRedis) {
   EXPECT_EQ(options.upstream.target, Upstream{});
 }
 
+TEST(Descriptors, TheCacheIsCoherentUnlessToldOtherwise) {
+  const CacheOptions cache;
+  EXPECT_EQ(cache.consistency, Consistency::kTracking);
+  EXPECT_EQ(cache.fence_interval.count(), 250);
+  EXPECT_EQ(cache.max_staleness.count(), 1'000);
+  EXPECT_EQ(cache.hot_write_bypass.count(), 100);
+  EXPECT_EQ(cache.mget, MgetMode::kSnapshot);
+  EXPECT_EQ(cache.hash_commands, HashCommands::kAuto);
+  EXPECT_TRUE(cache.result_commands);
+  EXPECT_EQ(cache.negative_ttl.count(), 10'000);
+  EXPECT_EQ(cache.ttl_jitter_percent, 10U);
+  EXPECT_EQ(cache.stale_while_revalidate.count(), 0);
+  EXPECT_EQ(cache.stale_if_error.count(), 0);
+  EXPECT_EQ(cache.eviction, Eviction::kLru);
+}
+
 TEST(FindByFlag, TakesHyphensAndUnderscoresAndOldNames) {
   for (const char* name : {"cache-ttl", "cache_ttl"}) EXPECT_EQ(find_by_flag(name)->path, "cache.ttl_ms");
   for (const char* name : {"redis_password", "redis-password", "upstream-password", "upstream_password"}) {

@@ -75,8 +75,9 @@ TEST(Loader, EveryOptionCanBeGivenInAllThreeWays) {
   for (const Descriptor& option : descriptors()) {
     if (option.kind != Kind::kInteger || option.unit == Unit::kOctal || option.path == "redis_database") continue;
     // Small enough for pairs of limits to agree.
-    const std::int64_t number =
-        option.path.ends_with("cap_ms") || option.path.ends_with("buffer_bytes") ? option.max : option.min + 1;
+    const bool is_upper_of_pair = option.path.ends_with("cap_ms") || option.path.ends_with("buffer_bytes") ||
+                                  option.path.ends_with("staleness_ms");
+    const std::int64_t number = is_upper_of_pair ? option.max : option.min + 1;
     const std::string text = std::to_string(number);
     const Value expected{number};
     EXPECT_EQ(option.read(loaded({.flags = {"--" + std::string(option.flag), text}})), expected) << option.path;
@@ -121,6 +122,34 @@ TEST(Loader, TheOriginalToolsNamesWorkEverywhere) {
                                      {"PORT", "14"}}}));
   expect_old(loaded({.file = R"({"redis_hostname":"h:7","redis_password":"secret","redis_database":3,"cache_ttl":11,
                                  "cache_period":12,"capacity":13,"port":14})"}));
+}
+
+TEST(Loader, CachedKeysAndCommandsCanBeGivenInAllThreeWays) {
+  const auto expect_scope = [](const CacheOptions& cache) {
+    EXPECT_THAT(cache.include, ElementsAre("user:*", "cart:*"));
+    EXPECT_THAT(cache.exclude, ElementsAre("user:tmp:*"));
+    EXPECT_EQ(cache.mget, MgetMode::kPerKey);
+    EXPECT_FALSE(cache.result_commands);
+    EXPECT_EQ(cache.hash_commands, HashCommands::kOn);
+    EXPECT_EQ(cache.eviction, Eviction::kS3Fifo);
+    EXPECT_EQ(cache.consistency, Consistency::kTtl);
+  };
+  expect_scope(loaded({.flags = {"--cache-include", "user:*,cart:*", "--cache-exclude", "user:tmp:*", "--mget",
+                                 "per_key", "--result-commands", "off", "--hash-commands", "on", "--eviction", "s3fifo",
+                                 "--consistency", "ttl"}})
+                   .cache);
+  expect_scope(loaded({.environment = {{"ANTEROOM_CACHE_INCLUDE", "user:*,cart:*"},
+                                       {"ANTEROOM_CACHE_EXCLUDE", "user:tmp:*"},
+                                       {"ANTEROOM_MGET", "per_key"},
+                                       {"ANTEROOM_RESULT_COMMANDS", "false"},
+                                       {"ANTEROOM_HASH_COMMANDS", "on"},
+                                       {"ANTEROOM_EVICTION", "s3fifo"},
+                                       {"ANTEROOM_CONSISTENCY", "ttl"}}})
+                   .cache);
+  expect_scope(loaded({.file = R"({"cache":{"include":["user:*","cart:*"],"exclude":["user:tmp:*"],"mget":"per_key",
+                                  "result_commands":false,"hash_commands":"on","eviction":"s3fifo",
+                                  "consistency":"ttl"}})"})
+                   .cache);
 }
 
 TEST(Loader, AnEmptyVariableCountsAsUnset) {

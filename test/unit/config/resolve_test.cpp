@@ -148,6 +148,24 @@ TEST_F(Resolve, LimitsThatContradictEachOtherAreRefused) {
             "limits.output_pause_bytes: is more than limits.output_buffer_bytes");
 }
 
+TEST_F(Resolve, StalenessIsAtLeastTwiceTheFenceInterval) {
+  EXPECT_EQ(error({"--fence-interval", "100", "--max-staleness", "199"}),
+            "cache.max_staleness_ms: 199 is less than twice cache.fence_interval_ms, which is 100 by flag "
+            "--fence-interval (from flag --max-staleness)");
+  EXPECT_EQ(error({}, {{"ANTEROOM_FENCE_INTERVAL", "501"}}),
+            "cache.max_staleness_ms: 1000 is less than twice cache.fence_interval_ms, which is 501 by environment "
+            "ANTEROOM_FENCE_INTERVAL (from default)");
+  EXPECT_EQ(error({"--max-staleness", "499"}),
+            "cache.max_staleness_ms: 499 is less than twice cache.fence_interval_ms, which is 250 by default (from "
+            "flag --max-staleness)");
+  EXPECT_EQ(error({"--fence-interval", "x", "--max-staleness", "1"}),
+            "cache.fence_interval_ms: \"x\" is not a whole number (from flag --fence-interval)");
+  for (const Strings& flags : {Strings{"--fence-interval", "500"}, Strings{"--max-staleness", "500"},
+                               Strings{"--fence-interval", "1", "--max-staleness", "2"}}) {
+    EXPECT_TRUE(load(parse_command_line(flags), {}, kFiles).has_value()) << testing::PrintToString(flags);
+  }
+}
+
 TEST_F(Resolve, APairIsNotJudgedWhenOneOfItIsWrongAlready) {
   EXPECT_EQ(error({"--reconnect-base", "5000", "--reconnect-cap", "x"}),
             "upstream.reconnect_cap_ms: \"x\" is not a whole number (from flag --reconnect-cap)");

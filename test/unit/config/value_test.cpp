@@ -68,12 +68,11 @@ TEST(ValueFromText, BooleansHaveTheirUsualNames) {
 TEST(ValueFromText, AChoiceIsOneOfItsNames) {
   EXPECT_EQ(from_text("log.format", "JSON"), "json");
   EXPECT_EQ(from_text("log.format", "xml"), "error: \"xml\" is not one of logfmt, json");
-  EXPECT_EQ(from_text("cache.eviction", "random"), "error: \"random\" is not lru");
-}
-
-TEST(ValueFromText, TrackingIsSaidToBeMissing) {
-  EXPECT_EQ(from_text("cache.consistency", "tracking"), "error: tracking is not available in this version; use ttl");
+  EXPECT_EQ(from_text("cache.eviction", "random"), "error: \"random\" is not one of lru, s3fifo");
   EXPECT_EQ(from_text("cache.consistency", "strong"), "error: \"strong\" is not one of ttl, tracking");
+  EXPECT_EQ(from_text("cache.mget", "PER_KEY"), "per_key");
+  EXPECT_EQ(from_text("cache.mget", "all"), "error: \"all\" is not one of snapshot, per_key, off");
+  EXPECT_EQ(from_text("cache.hash_commands", "true"), "error: \"true\" is not one of auto, on, off");
 }
 
 TEST(ValueFromText, ListsAreSeparatedByCommas) {
@@ -82,6 +81,19 @@ TEST(ValueFromText, ListsAreSeparatedByCommas) {
   EXPECT_EQ(from_text("listen.bind", "a,"), "error: has an empty item");
   EXPECT_TRUE(is_error(from_text("listen.bind", " ")));
   EXPECT_EQ(from_text("commands.deny", ""), "");
+}
+
+TEST(ValueFromText, GlobsOfKeysAreTakenAsTheyAre) {
+  EXPECT_EQ(from_text("cache.include", "User:*, cart:[a-z]?"), "User:*,cart:[a-z]?");
+  EXPECT_EQ(from_text("cache.exclude", R"(a\*b)"), R"(a\*b)");
+  EXPECT_EQ(from_text("cache.exclude", ""), "");
+  EXPECT_EQ(from_text("cache.include", "a:*,"), "error: has an empty item");
+}
+
+TEST(ValueFromText, JitterIsAtMostHalf) {
+  EXPECT_EQ(from_text("cache.ttl_jitter_percent", "0"), "0");
+  EXPECT_EQ(from_text("cache.ttl_jitter_percent", "50"), "50");
+  EXPECT_EQ(from_text("cache.ttl_jitter_percent", "51"), "error: 51 is not between 0 and 50");
 }
 
 TEST(ValueFromText, CommandsAreNormalised) {
@@ -107,6 +119,7 @@ TEST(ValueFromJson, TakesTheTypeOfTheOption) {
   EXPECT_EQ(from_json("log.level", std::string("warn")), "warn");
   EXPECT_EQ(from_json("listen.bind", std::vector<std::string>{"a", "b"}), "a,b");
   EXPECT_EQ(from_json("listen.bind", std::string("a,b")), "a,b");
+  EXPECT_EQ(from_json("cache.include", std::vector<std::string>{"user:*", "with,comma"}), "user:*,with,comma");
   EXPECT_EQ(from_json("cache.capacity_bytes", std::string("1mb")), "1mb");
   EXPECT_EQ(from_json("cache.capacity_bytes", std::int64_t{1024}), "1kb");
   EXPECT_EQ(from_json("listen.unixsocketperm", std::string("770")), "770");

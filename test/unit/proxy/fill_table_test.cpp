@@ -151,12 +151,29 @@ TEST_F(FillTableTest, ServerErrorIsAnErrorForAllAndNotCached) {
   Client& first = reader_of("k");
   Client& second = reader_of("k");
 
-  in_turn([this] { backend().server_error(0, "WRONGTYPE Operation against a key"); });
+  in_turn([this] {
+    backend().server_error(0, "NOPERM no permission");
+    backend().ttl(0, -1);
+  });
 
-  expect_all({&first, &second}, "-WRONGTYPE Operation against a key\r\n");
+  expect_all({&first, &second}, "-NOPERM no permission\r\n");
   EXPECT_FALSE(is_cached("k"));
   static_cast<void>(reader_of("k"));
   EXPECT_EQ(fetches().size(), 2u);
+}
+
+TEST_F(FillTableTest, ThatAKeyIsOfAnotherTypeIsCached) {
+  Client& first = reader_of("k");
+  in_turn([this] {
+    backend().server_error(0, "WRONGTYPE Operation against a key");
+    backend().ttl(0, -1);
+  });
+  expect(first, "-WRONGTYPE Operation against a key\r\n");
+
+  Client& second = reader_of("k");
+
+  expect(second, "-WRONGTYPE Operation against a key\r\n");
+  EXPECT_EQ(fetches().size(), 1u);
 }
 
 TEST_F(FillTableTest, LostConnectionIsAnErrorAndNeverNil) {
@@ -195,7 +212,7 @@ TEST_F(FillTableTest, TooManyWaitersAreAnsweredWithAnError) {
 
 TEST_F(FillTableTest, ReaderBehindAWriteDoesNotJoinTheFetchBeforeIt) {
   Client& early = reader_of("k");
-  in_turn([this] { shared_.cache.drop(shared_.cache.key({}, "k").hash); });
+  in_turn([this] { shared_.cache.drop(shared_.cache.key({}, "k").hash, cache::DropCause::kWrite); });
 
   Client& late = reader_of("k");
   ASSERT_EQ(fetches().size(), 2u);
@@ -269,6 +286,33 @@ TEST_F(FillTableTest, FetchThatWasAnsweredInTimeIsForgottenByTheTimeout) {
 
 // --- Two workers ---
 
+TEST_F(FillTableTest, FetchOfAKeyThatAnotherWorkerHasFilledIsMadeThere) {
+  Client& near = connect(rig());
+  ask(near, "HGET h a");
+  in_turn([this] {
+    backend().reply(0, bulk("A"));
+    backend().ttl(0, -1);
+  });
+  expect(near, bulk("A"));
+  Client& far = connect(second_rig());
+
+  ask(far, "HGET h b");
+  ask(near, "HGET h b");  // before the message has come
+  mesh().deliver();
+
+  EXPECT_TRUE(second_rig().backend.fetches.empty());
+  ASSERT_EQ(fetches().size(), 2u);
+  EXPECT_EQ(fetches()[1].command, test::resp_command("HGET h b"));
+  in_turn([this] {
+    backend().reply(1, bulk("B"));
+    backend().ttl(1, -1);
+  });
+  mesh().deliver();
+  expect_all({&near, &far}, bulk("B"));
+  ask(far, "HGET h a");
+  expect(far, bulk("A"));
+}
+
 TEST_F(FillTableTest, ReadersOfAnotherWorkerJoinItsFetch) {
   Client& near = reader_of("k");
   Client& far = reader_of(second_rig(), "k");
@@ -310,7 +354,10 @@ TEST_F(FillTableTest, RemoteReadersWhoseFetchLeftNothingFetchOnceThemselves) {
   static_cast<void>(reader_of("k"));
   Client& far = reader_of(second_rig(), "k");
   Client& far_too = reader_of(second_rig(), "k");
-  in_turn([this] { backend().server_error(0, "ERR gone"); });
+  in_turn([this] {
+    backend().server_error(0, "ERR gone");
+    backend().ttl(0, -1);
+  });
 
   mesh().deliver();
   ASSERT_EQ(second_rig().backend.fetches.size(), 1u);
@@ -377,7 +424,7 @@ TEST_F(FillTableTest, RemoteReaderWhoseMessageFindsATimedOutFetchFetchesItself) 
 
 TEST_F(FillTableTest, RemoteReaderBehindAWriteDoesNotJoinTheFetchBeforeIt) {
   static_cast<void>(reader_of("k"));
-  in_turn([this] { shared_.cache.drop(shared_.cache.key({}, "k").hash); });
+  in_turn([this] { shared_.cache.drop(shared_.cache.key({}, "k").hash, cache::DropCause::kWrite); });
 
   Client& far = reader_of(second_rig(), "k");
 

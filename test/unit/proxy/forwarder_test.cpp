@@ -193,7 +193,7 @@ TEST_F(ForwarderTest, CommandsThatCertainlyDidNotRunDropNothing) {
 
 TEST_F(ForwarderTest, ReadDropsNothing) {
   fill("k");
-  Client& client = client_waiting_for("STRLEN k");
+  Client& client = client_waiting_for("TTL k");
   reply(":5\r\n");
   expect(client, ":5\r\n");
 
@@ -258,7 +258,7 @@ TEST_F(ForwarderTest, CommandThatOnlyTheServerKnowsEmptiesTheCacheAlsoWhenItsOut
 // --- Replies ---
 
 TEST_F(ForwarderTest, LongReplyIsPassedOnBeforeItIsComplete) {
-  Client& client = client_waiting_for("GETRANGE k 0 -1");
+  Client& client = client_waiting_for("DUMP k");
   const std::string whole = bulk(std::string(100'000, 'x'));
 
   reply(whole.substr(0, 50'000));
@@ -269,7 +269,7 @@ TEST_F(ForwarderTest, LongReplyIsPassedOnBeforeItIsComplete) {
 }
 
 TEST_F(ForwarderTest, ReplyThatIsCutInTheMiddleClosesItsClientAndNoOther) {
-  Client& client = client_waiting_for("GETRANGE k 0 -1");
+  Client& client = client_waiting_for("DUMP k");
   Client& behind = client_waiting_for("INCR n");
   reply(bulk(std::string(100'000, 'x')).substr(0, 50'000));
   ASSERT_TRUE(await([&] { return !client.peer.written().empty(); }));

@@ -186,7 +186,8 @@ TEST_F(Handlers, InfoOfTheServerGetsOurSectionAtItsEnd) {
 
   link_with("INFO").send(bulk("# Server\r\nredis_version:7.0.15\r\n"));
 
-  expect(client(), bulk("# Server\r\nredis_version:7.0.15\r\n\r\n# anteroom\r\nanswer:42\r\n"));
+  expect(client(),
+         bulk("# Server\r\nredis_version:7.0.15\r\n\r\n# anteroom\r\nanswer:42\r\n\r\n# cache\r\nhits:7\r\n"));
 }
 
 TEST_F(Handlers, InfoOfOtherSectionsIsPassedOnAsItIs) {
@@ -199,6 +200,8 @@ TEST_F(Handlers, InfoOfOtherSectionsIsPassedOnAsItIs) {
 
 TEST_F(Handlers, InfoAboutUsAloneNeedsNoServer) {
   EXPECT_EQ(reply_to("INFO ANTEROOM"), bulk("# anteroom\r\nanswer:42\r\n"));
+  EXPECT_EQ(reply_to("INFO cache"), bulk("# cache\r\nhits:7\r\n"));
+  EXPECT_EQ(reply_to("INFO cache anteroom"), bulk("# anteroom\r\nanswer:42\r\n\r\n# cache\r\nhits:7\r\n"));
 }
 
 TEST_F(Handlers, ErrorInsteadOfInfoIsPassedOn) {
@@ -219,7 +222,7 @@ TEST_F(Handlers, LongInfoThatComesInPiecesIsOneReply) {
   expect_nothing(client());
   link.send(reply.substr(30'000));
 
-  expect(client(), bulk(text + "\r\n# anteroom\r\nanswer:42\r\n") + "+PONG\r\n");
+  expect(client(), bulk(text + "\r\n# anteroom\r\nanswer:42\r\n\r\n# cache\r\nhits:7\r\n") + "+PONG\r\n");
 }
 
 // --- The registry ---

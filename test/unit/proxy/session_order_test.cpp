@@ -110,10 +110,21 @@ TEST_F(SessionOrder, ReadBehindOutstandingForwardGoesOnTheLinkThoughItIsCached) 
 
   ask(client, "INCR other", "GET k");
 
-  link_with("GET k").send(":1\r\n" + bulk("from server"));
-  expect(client, ":1\r\n" + bulk("from server"));
+  link_with("GET k").send(":1\r\n" + bulk("cached"));
+  expect(client, ":1\r\n" + bulk("cached"));
   ask(client, "GET k");
   expect(client, bulk("cached"));
+}
+
+TEST_F(SessionOrder, NobodyReadsTheCachedValueOnceTheServersNewerOneWasGivenOut) {
+  cache_value("k", "older");
+  Client& client = connect();
+  ask(client, "INCR other", "GET k");
+
+  link_with("GET k").send(":1\r\n" + bulk("newer"));
+  expect(client, ":1\r\n" + bulk("newer"));
+
+  EXPECT_FALSE(is_cached("k"));
 }
 
 TEST_F(SessionOrder, OutstandingForwardOfAnotherSessionDoesNotKeepReadsFromTheCache) {

@@ -1,0 +1,76 @@
+#include "backend/resp2_encoding.hpp"
+
+namespace anteroom::backend {
+namespace {
+
+void append_header(std::string& out, char mark, long long number) {
+  out.push_back(mark);
+  out.append(std::to_string(number)).append("\r\n");
+}
+
+void append_bulk(std::string& out, std::string_view bytes) {
+  out.reserve(out.size() + bytes.size() + 16);
+  append_header(out, '$', static_cast<long long>(bytes.size()));
+  out.append(bytes).append("\r\n");
+}
+
+void append_line(std::string& out, char mark, std::string_view line) {
+  out.push_back(mark);
+  out.append(line).append("\r\n");
+}
+
+/// Sorted sets with scores are arrays of pairs in RESP3, and flat in RESP2.
+bool is_member_with_score(const redisReply& reply) noexcept {
+  return reply.type == REDIS_REPLY_ARRAY && reply.elements == 2 && reply.element[1]->type == REDIS_REPLY_DOUBLE;
+}
+
+void append_elements(std::string& out, const redisReply& reply) {
+  const bool is_flattened =
+      reply.type == REDIS_REPLY_ARRAY && reply.elements > 0 && is_member_with_score(*reply.element[0]);
+  append_header(out, '*', static_cast<long long>(is_flattened ? 2 * reply.elements : reply.elements));
+  for (std::size_t i = 0; i < reply.elements; ++i) {
+    const redisReply& element = *reply.element[i];
+    if (is_flattened && is_member_with_score(element)) {
+      append_as_resp2(out, *element.element[0]);
+      append_as_resp2(out, *element.element[1]);
+    } else {
+      append_as_resp2(out, element);
+    }
+  }
+}
+
+}  // namespace
+
+std::string_view text(const redisReply& reply) noexcept {
+  if (reply.str == nullptr) return {};
+  return {reply.str, reply.len};
+}
+
+void append_as_resp2(std::string& out, const redisReply& reply) {
+  switch (reply.type) {
+    case REDIS_REPLY_INTEGER:
+    case REDIS_REPLY_BOOL:
+      append_header(out, ':', reply.integer);
+      return;
+    case REDIS_REPLY_NIL:
+      out.append("$-1\r\n");
+      return;
+    case REDIS_REPLY_STATUS:
+      append_line(out, '+', text(reply));
+      return;
+    case REDIS_REPLY_ERROR:
+      append_line(out, '-', text(reply));
+      return;
+    case REDIS_REPLY_ARRAY:
+    case REDIS_REPLY_MAP:
+    case REDIS_REPLY_SET:
+    case REDIS_REPLY_PUSH:
+    case REDIS_REPLY_ATTR:
+      append_elements(out, reply);
+      return;
+    default:
+      append_bulk(out, text(reply));
+  }
+}
+
+}  // namespace anteroom::backend

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <hiredis/hiredis.h>
+
+#include <string>
+#include <string_view>
+
+namespace anteroom::backend {
+
+/// The bytes of a string, status, error, double, big number or verbatim string; empty for the rest.
+[[nodiscard]] std::string_view text(const redisReply& reply) noexcept;
+
+/// Appends the reply as a server writes it to a client that speaks RESP2, also if it came in RESP3 (UPSTREAM.md B7.2):
+/// maps and sets become arrays, doubles bulk strings, booleans integers, nulls null bulk strings; pairs of a member and
+/// its score become two elements each. Not for commands whose RESP2 reply has a null array in it.
+void append_as_resp2(std::string& out, const redisReply& reply);
+
+}  // namespace anteroom::backend

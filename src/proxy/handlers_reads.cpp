@@ -1,0 +1,122 @@
+// Handlers of the reads that the cache can answer.
+#include <charconv>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proxy/cached_reads.hpp"
+#include "proxy/coherence.hpp"
+#include "proxy/forwarder.hpp"
+#include "proxy/handlers.hpp"
+#include "proxy/services.hpp"
+#include "proxy/session.hpp"
+#include "resp/writer.hpp"
+
+namespace anteroom::proxy {
+namespace {
+
+// A key this long is no hot key; a fetch would copy it several times where a link sends the client's own bytes.
+constexpr std::size_t kFetchedKeyBytesMax = 128 * 1024;
+// More keys than this are not fetched as one: each costs a PTTL besides, and the reply is put together from parts.
+constexpr std::size_t kGroupMax = 256;
+
+std::optional<std::int64_t> integer(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// How a string entry answers the request; not at all if its arguments are for the server to judge.
+cache::View view_of(const CachedReads::Command& command, std::span<const std::string_view> args) {
+  if (command.view != cache::View::Kind::kRange) return {.kind = command.view};
+  const auto first = integer(args[2]);
+  const auto last = integer(args[3]);
+  if (!first || !last) return {};
+  return {.kind = command.view, .first = *first, .last = *last};
+}
+
+void read_one(Session& session, const Request& request, const CachedReads::Command& command) {
+  const cache::Cache& cache = *session.services().cache;
+  const cache::Key key = cache.key(cache::Space{static_cast<std::uint32_t>(session.db())}, request.args[1]);
+  CacheableRead read{.query = cache::Cache::string_query(key),
+                     .db = session.db(),
+                     .missing_reply = command.missing_reply};
+  std::string encoded;
+  if (command.kind != CachedReads::Kind::kGet) {
+    // The client's own bytes name the result: they hold every argument.
+    if (request.raw.empty()) resp::append_command(encoded, request.args);
+    read.query = cache.result_query(key, encoded.empty() ? request.raw : encoded, view_of(command, request.args));
+  }
+  if (session.must_read_on_link()) {
+    session.services().forwarder.forward_read(session, request, read.query);
+  } else {
+    session.read_through_cache(request, read);
+  }
+}
+
+void read_several(Session& session, const Request& request, const CachedReads::Command& command) {
+  const auto keys = request.args.subspan(1);
+  const bool is_mget = command.kind == CachedReads::Kind::kMget;
+  const CachedReads& reads = session.services().cached_reads;
+  if (!session.must_read_on_link() && keys.size() <= kGroupMax) {
+    session.read_many(request, keys, is_mget ? cache::SnapshotView::kMget : cache::SnapshotView::kExists, reads.mget());
+  } else if (is_mget) {
+    forward_strings(session, request);
+  } else {
+    handle_forward(session, request);
+  }
+}
+
+bool covers_all(const CachedReads& reads, std::span<const std::string_view> keys) {
+  for (const std::string_view key : keys) {
+    if (key.size() > kFetchedKeyBytesMax || !reads.covers(key)) return false;
+  }
+  return true;
+}
+
+void handle_cached_read(Session& session, const Request& request) {
+  Services& services = session.services();
+  const CachedReads::Command& command = *services.cached_reads.find(*request.lookup.facts);
+  const bool reads_several = command.kind == CachedReads::Kind::kMget ||
+                             (command.kind == CachedReads::Kind::kExists && request.args.size() > 2);
+  if (services.cache == nullptr) {
+    handle_forward(session, request);
+  } else if (!services.cached_reads.is_on(command, request.args.size(), services.coherence.hash_fields_expire())) {
+    // An MGET still shows strings that the cache may hold in an older state.
+    if (command.kind == CachedReads::Kind::kMget) {
+      forward_strings(session, request);
+    } else {
+      handle_forward(session, request);
+    }
+  } else if (!covers_all(services.cached_reads, request.args.subspan(1, reads_several ? request.args.size() - 1 : 1))) {
+    handle_forward(session, request);
+  } else if (reads_several) {
+    read_several(session, request, command);
+  } else {
+    read_one(session, request, command);
+  }
+}
+
+}  // namespace
+
+void forward_strings(Session& session, const Request& request) {
+  std::vector<cache::Key> keys;
+  for (const std::string_view key : request.args.subspan(1)) {
+    keys.push_back(session.services().cache->key(cache::Space{}, key));
+  }
+  session.services().forwarder.forward_reads(session, request, keys);
+}
+
+std::span<const HandlerRegistry::Registration> read_handlers() noexcept {
+  static const auto all = [] {
+    std::vector<HandlerRegistry::Registration> handlers;
+    for (const CachedReads::Command& command : CachedReads::commands()) {
+      handlers.push_back({command.name, handle_cached_read});
+    }
+    return handlers;
+  }();
+  return all;
+}
+
+}  // namespace anteroom::proxy

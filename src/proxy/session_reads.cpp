@@ -1,0 +1,197 @@
+// How a Session reads through the cache. What else it does is in session.cpp, the moving of bytes in session_io.cpp.
+#include <utility>
+
+#include "base/check.hpp"
+#include "net/event_loop.hpp"
+#include "proxy/fill_table.hpp"
+#include "proxy/forwarder.hpp"
+#include "proxy/session.hpp"
+#include "resp/writer.hpp"
+
+namespace anteroom::proxy {
+namespace {
+
+constexpr std::string_view kNullBulk = "$-1\r\n";
+
+bool is_hit(cache::ReadStatus status) {
+  return status == cache::ReadStatus::kHit || status == cache::ReadStatus::kNil;
+}
+
+void append_to(base::ByteQueue& sink, const base::SharedBytes& encoded) {
+  if (encoded->size() <= base::ByteQueue::kCopyMax) {
+    sink.append(*encoded);
+  } else {
+    sink.append_shared(encoded);
+  }
+}
+
+}  // namespace
+
+cache::Asker Session::asker() const {
+  const Coherence& coherence = services_.coherence;
+  return coherence.asker(!coherence.wants_link_state() || services_.forwarder.is_link_up(db_));
+}
+
+void Session::read_through_cache(const Request& request, const CacheableRead& read) {
+  if (fills_outstanding_ > 0 && services_.fills.is_congested()) {
+    put_off(request, false);
+    return;
+  }
+  const bool direct = replies_.empty();
+  const ReplyQueue::Slot slot = direct ? 0 : replies_.reserve();
+  base::ByteQueue& sink = direct ? out_ : replies_.sink(slot);
+
+  const cache::ReadResult result = services_.cache->read(read.query, asker(), sink);
+  if (is_hit(result.status)) {
+    if (result.status == cache::ReadStatus::kNil) sink.append(kNullBulk);
+    if (result.fill != 0) services_.fills.refresh(read, result.fill);
+    if (!direct) replies_.finish(slot);
+    note_answered(request, Outcome::Source::kCacheHit, {});
+    return;
+  }
+  if (result.status == cache::ReadStatus::kBypass) {
+    if (!direct) replies_.release_newest(slot);
+    services_.forwarder.forward_read(*this, request, read.query);
+    return;
+  }
+  const ReplyQueue::Slot awaited = direct ? replies_.reserve() : slot;
+  ++fills_outstanding_;
+  note_started(awaited, request, Outcome::Source::kFill);
+  services_.fills.wait(read, result, FillTable::Waiter{id_, awaited, 0});
+}
+
+// --- MGET, and EXISTS of many ---
+
+void Session::read_many(const Request& request, std::span<const std::string_view> keys, cache::SnapshotView view,
+                        MgetMode mode) {
+  if (fills_outstanding_ > 0 && services_.fills.is_congested()) {
+    put_off(request, false);
+    return;
+  }
+  std::vector<cache::Key> named;
+  named.reserve(keys.size());
+  const cache::Space space{static_cast<std::uint32_t>(db_)};
+  for (const std::string_view key : keys) named.push_back(services_.cache->key(space, key));
+  if (answer_snapshot(request, named, view)) return;
+  if (view == cache::SnapshotView::kExists) {
+    services_.forwarder.forward(*this, request);
+  } else if (mode == MgetMode::kPerKey) {
+    read_each(request, named);
+  } else {
+    fetch_snapshot(request, named);
+  }
+}
+
+bool Session::answer_snapshot(const Request& request, std::span<const cache::Key> keys, cache::SnapshotView view) {
+  base::ByteQueue reply;
+  if (view == cache::SnapshotView::kMget) {
+    std::string header;
+    resp::append_array_header(header, static_cast<std::int64_t>(keys.size()));
+    reply.append(header);
+  }
+  if (!services_.cache->read_snapshot(keys, view, asker(), reply)) return false;
+  const ReplyQueue::Slot slot = replies_.reserve();
+  replies_.sink(slot).append(std::move(reply));
+  replies_.finish(slot);
+  note_answered(request, Outcome::Source::kCacheHit, {});
+  return true;
+}
+
+// All of them anew, by one MGET: values that are there already may be of another moment than those that are missing.
+void Session::fetch_snapshot(const Request& request, std::span<const cache::Key> keys) {
+  std::vector<cache::FillId> fills;
+  fills.reserve(keys.size());
+  for (const cache::Key& key : keys) {
+    const cache::FillId fill =
+        services_.cache->start_fill(cache::Cache::string_query(key), asker());
+    if (fill == 0) break;
+    fills.push_back(fill);
+  }
+  if (fills.size() < keys.size()) {
+    for (std::size_t i = 0; i < fills.size(); ++i) {
+      services_.cache->abandon(cache::Cache::string_query(keys[i]), fills[i]);
+    }
+    services_.forwarder.forward_reads(*this, request, keys);
+    return;
+  }
+  const ReplyQueue::Slot slot = expect_gathered(request, keys.size());
+  services_.fills.fetch_group(db_, keys, fills, FillTable::Waiter{id_, slot, 0});
+}
+
+void Session::read_each(const Request& request, std::span<const cache::Key> keys) {
+  std::vector<base::SharedBytes> hits(keys.size());
+  std::vector<std::pair<std::size_t, cache::ReadResult>> misses;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    base::ByteQueue hit;
+    const CacheableRead read{.query = cache::Cache::string_query(keys[i]), .db = db_};
+    const cache::ReadResult result = services_.cache->read(read.query, asker(), hit);
+    if (is_hit(result.status)) {
+      if (result.fill != 0) services_.fills.refresh(read, result.fill);
+      hits[i] = std::make_shared<std::string>(result.status == cache::ReadStatus::kNil ? std::string(kNullBulk)
+                                                                                       : hit.to_string());
+    } else {
+      misses.emplace_back(i, result);
+    }
+  }
+  const ReplyQueue::Slot slot = expect_gathered(request, keys.size());
+  for (const auto& [part, result] : misses) {
+    const CacheableRead read{.query = cache::Cache::string_query(keys[part]), .db = db_};
+    services_.fills.wait(read, result, FillTable::Waiter{id_, slot, part});
+  }
+  for (std::size_t i = 0; i < hits.size(); ++i) {
+    if (hits[i]) on_fill_reply(slot, i, hits[i]);
+  }
+}
+
+ReplyQueue::Slot Session::expect_gathered(const Request& request, std::size_t parts) {
+  const ReplyQueue::Slot slot = replies_.reserve();
+  Gather& gather = gathers_[slot];
+  gather.parts.resize(parts);
+  gather.missing = parts;
+  ++fills_outstanding_;
+  note_started(slot, request, Outcome::Source::kFill);
+  return slot;
+}
+
+void Session::on_fill_reply(ReplyQueue::Slot slot, std::size_t part, const base::SharedBytes& encoded) {
+  if (const auto found = gathers_.find(slot); found != gathers_.end()) {
+    Gather& gather = found->second;
+    ANTEROOM_CHECK(part < gather.parts.size() && !gather.parts[part]);
+    gather.parts[part] = encoded;
+    if (--gather.missing > 0) return;
+    const Gather whole = std::move(gather);
+    gathers_.erase(found);
+    finish_gather(slot, whole);
+    return;
+  }
+  append_to(replies_.sink(slot), encoded);
+  schedule_flush();
+  --fills_outstanding_;
+  slot_ended(slot, error_of(*encoded));
+}
+
+void Session::finish_gather(ReplyQueue::Slot slot, const Gather& gather) {
+  --fills_outstanding_;
+  schedule_flush();
+  // One part that could not be fetched spoils the whole, but to MGET a key of another type is as good as none.
+  for (const base::SharedBytes& part : gather.parts) {
+    if (!part->starts_with('-') || part->starts_with("-WRONGTYPE")) continue;
+    replies_.append(slot, *part);
+    slot_ended(slot, error_of(*part));
+    return;
+  }
+  std::string header;
+  resp::append_array_header(header, static_cast<std::int64_t>(gather.parts.size()));
+  base::ByteQueue& sink = replies_.sink(slot);
+  sink.append(header);
+  for (const base::SharedBytes& part : gather.parts) {
+    if (part->starts_with('-')) {
+      sink.append(kNullBulk);
+    } else {
+      append_to(sink, part);
+    }
+  }
+  slot_ended(slot, {});
+}
+
+}  // namespace anteroom::proxy
