@@ -13,6 +13,7 @@ MODE ?= release
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 30
+READS ?= 10000000
 PORT ?= 8001
 
 out := build/$(MODE)
@@ -173,6 +174,9 @@ $(out)/fuzz_%: $(out)/test/fuzz/%_fuzz.o $(support) $(all_libraries)
 $(out)/bench_%: $(out)/test/bench/%.o $(support) $(all_libraries)
 	$(call link,-lbenchmark_main -lbenchmark)
 
+$(out)/soak: $(call object_of,$(wildcard test/soak/*.cpp)) $(support) $(all_libraries) test/soak
+	$(call link,-lgmock -lgtest)
+
 unit_programs := $(unit_names:%=$(out)/unit_%)
 suite_programs := $(filter-out %_e2e,$(suites:%=$(out)/suite_%))
 e2e_programs := $(filter %_e2e,$(suites:%=$(out)/suite_%))
@@ -186,7 +190,7 @@ bench_programs := $(bench_names:%=$(out)/bench_%)
 again = +@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check asan tsan fuzz bench format tidy install deps clean help
+.PHONY: all run test check asan tsan fuzz bench soak format tidy install deps clean help
 all: ## Build the program (MODE=release unless given), linked as build/anteroom
 	$(again) program
 
@@ -212,6 +216,9 @@ fuzz: tools ## Run each fuzz target for FUZZ_SECONDS=30, starting from its corpu
 bench: deps ## Build and run the benchmarks
 	$(again) MODE=bench run-bench
 
+soak: deps ## Check READS=10000000 reads under writes and faults; ARGS=... is passed on, as '--seed 1 --consistency ttl'
+	$(again) MODE=release run-soak
+
 format: ## Lay the code out anew with clang-format
 	@clang-format-19 -i $(all_code)
 
@@ -235,7 +242,7 @@ clean: ## Remove what was built (downloaded dependencies stay; `rm -rf build` re
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: tools program run-tests run-fuzz run-bench run-check run-tidy
+.PHONY: tools program run-tests run-fuzz run-bench run-soak run-check run-tidy
 tools:
 	@conf/setup/install-deps.sh tools
 
@@ -250,6 +257,9 @@ run-fuzz: $(fuzz_programs)
 
 run-bench: $(bench_programs)
 	@$(if $(bench_programs),for program in $(bench_programs); do $$program $(ARGS); done,echo "There is no benchmark yet.")
+
+run-soak: program $(out)/soak
+	@ANTEROOM_BINARY=$(CURDIR)/$(out)/anteroom $(out)/soak --reads $(READS) $(ARGS)
 
 # --- make check ------------------------------------------------------------------------------------------------------
 

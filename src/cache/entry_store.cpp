@@ -53,13 +53,10 @@ EntryStore::~EntryStore() {
   });
 }
 
-Moment EntryStore::moment(base::TimePoint now, Graveyard& dead) {
-  if (!clock_.covers(now)) [[unlikely]] {
-    remove_all(dead);
-    clock_.restart(now);
-    next_due_ = sweep_due_ = ShardClock::kForever;
-  }
-  return clock_.moment(now);
+void EntryStore::restart_clock(base::TimePoint now, Graveyard& dead) {
+  remove_all(dead);
+  clock_.restart(now);
+  next_due_ = sweep_due_ = ShardClock::kForever;
 }
 
 bool EntryStore::insert(Draft& draft, const Moment& now, Graveyard& dead) {

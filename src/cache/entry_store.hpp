@@ -48,6 +48,8 @@ class EntryStore {
   EntryStore(const EntryStore&) = delete;
   EntryStore& operator=(const EntryStore&) = delete;
 
+  /// Thread-safe: to be called before the lock is taken for find().
+  void prefetch(std::uint64_t hash) const noexcept { index_.prefetch(hash); }
   [[nodiscard]] Slot find(const Name& name) const noexcept { return index_.find(name); }
   [[nodiscard]] Entry& at(Slot slot) noexcept { return *reinterpret_cast<Entry*>(arena_.at(slot)); }
   [[nodiscard]] const Entry& at(Slot slot) const noexcept { return *reinterpret_cast<const Entry*>(arena_.at(slot)); }
@@ -56,7 +58,13 @@ class EntryStore {
 
   /// `now` in the store's time. If that has to start anew, all entries go, since their times mean nothing then: that is
   /// once in 24 days.
-  [[nodiscard]] Moment moment(base::TimePoint now, Graveyard& dead);
+  [[nodiscard]] Moment moment(base::TimePoint now, Graveyard& dead) {
+    const Moment moment = clock_.moment(now);
+    if (clock_.covers(moment)) [[likely]]
+      return moment;
+    restart_clock(now, dead);
+    return clock_.moment(now);
+  }
   [[nodiscard]] const ShardClock& clock() const noexcept { return clock_; }
 
   /// Evicts what is in the way. False if there cannot be room. REQUIRES: nothing has that name.
@@ -110,6 +118,7 @@ class EntryStore {
   void unlink_result(Slot slot, Graveyard& dead);
   void write(Slot slot, Draft& draft);
   void remove_all(Graveyard& dead);
+  void restart_clock(base::TimePoint now, Graveyard& dead);
 
   // entry_store_room.cpp
   [[nodiscard]] std::size_t fixed_bytes() const noexcept {

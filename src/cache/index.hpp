@@ -44,6 +44,25 @@ class ExactBuckets {
   std::size_t buckets_;
 };
 
+/// std::allocator that tells where the memory of the table is, which the table itself does not.
+template <typename T>
+struct TellingAllocator {
+  using value_type = T;
+  explicit TellingAllocator(const void** place) noexcept : where(place) {}
+  template <typename U>
+  TellingAllocator(const TellingAllocator<U>& other) noexcept : where(other.where) {}  // NOLINT: as allocators must
+
+  [[nodiscard]] T* allocate(std::size_t count) {
+    T* const memory = std::allocator<T>{}.allocate(count);
+    *where = memory;
+    return memory;
+  }
+  void deallocate(T* memory, std::size_t count) noexcept { std::allocator<T>{}.deallocate(memory, count); }
+  friend bool operator==(const TellingAllocator& a, const TellingAllocator& b) noexcept { return a.where == b.where; }
+
+  const void** where;
+};
+
 }  // namespace index_detail
 
 /// From names to slots, for one shard. 32 bits of each hash are stored in the buckets and compared first, so that a
@@ -55,12 +74,25 @@ class Index {
 
   /// `arena` and `seed` outlive it.
   Index(const Arena& arena, const base::HashSeed& seed, std::size_t entries)
-      : hash_{&arena, &seed}, table_(buckets_for(entries), hash_, Same{&arena}), buckets_(table_.bucket_count()) {
+      : hash_{&arena, &seed},
+        table_(buckets_for(entries), hash_, Same{&arena}, Allocator(&told_)),
+        buckets_at_start_(table_.bucket_count()),
+        first_bucket_(static_cast<const char*>(told_)),
+        buckets_(buckets_at_start_) {
     table_.max_load_factor(kLoadMax);
   }
+  Index(const Index&) = delete;
+  Index& operator=(const Index&) = delete;
   [[nodiscard]] static constexpr std::size_t buckets_for(std::size_t entries) noexcept {
     // A few more, so that rounding inside the table cannot cost the last places of a small one.
     return entries + entries * 3 / 17 + 8;
+  }
+
+  /// Begins to load what find() will look at first. Thread-safe, unlike all else, so that the wait for memory can pass
+  /// while the lock is waited for.
+  void prefetch(std::uint64_t hash) const noexcept {
+    const std::size_t bucket = (hash & std::numeric_limits<std::uint32_t>::max()) * buckets_at_start_ >> 32;
+    __builtin_prefetch(first_bucket_ + bucket * kBucketBytes);
   }
 
   [[nodiscard]] std::uint64_t hash_of(Slot slot) const noexcept { return hash_(slot); }
@@ -122,8 +154,8 @@ class Index {
     }
     bool operator()(Slot slot, AnyKey) const noexcept { return entry_at(*arena, slot).kind != kResultKind; }
   };
-  using Table =
-      tsl::robin_set<Slot, HashOf, Same, std::allocator<Slot>, /*StoreHash=*/true, index_detail::ExactBuckets>;
+  using Allocator = index_detail::TellingAllocator<Slot>;
+  using Table = tsl::robin_set<Slot, HashOf, Same, Allocator, /*StoreHash=*/true, index_detail::ExactBuckets>;
   static_assert(sizeof(tsl::detail_robin_hash::bucket_entry<Slot, true>) == kBucketBytes);
 
   template <typename What>
@@ -132,8 +164,12 @@ class Index {
     return place == table_.end() ? kNoSlot : *place;
   }
 
+  const void* told_ = nullptr;
   HashOf hash_;
   Table table_;
+  // Where prefetch() looks, constant; if the table has grown in spite of all, it prefetches in vain.
+  const std::size_t buckets_at_start_;
+  const char* const first_bucket_;
   std::size_t buckets_;
   std::uint64_t rehashes_ = 0;
 };

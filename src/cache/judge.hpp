@@ -27,28 +27,34 @@ class ShardClock {
 
   /// False once `now` is so far from the start that deadlines would soon not fit: the owner must forget all times that
   /// it has stored, and call restart().
-  [[nodiscard]] bool covers(base::TimePoint now) const noexcept { return floor_ms(now) - start_ms_ <= kSpanMs; }
-  void restart(base::TimePoint now) noexcept { start_ms_ = floor_ms(now) - kLagMs; }
+  [[nodiscard]] bool covers(const Moment& now) const noexcept { return now.ms <= kSpanMs; }
+  void restart(base::TimePoint now) noexcept {
+    start_ = base::TimePoint{std::chrono::floor<base::Milliseconds>(now.time_since_epoch())} - kLag;
+  }
 
   /// Saturates at both ends.
   [[nodiscard]] std::uint32_t ms(base::TimePoint time) const noexcept {
-    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(floor_ms(time) - start_ms_, 0, kForever));
+    if (time <= start_) return 0;
+    // Unsigned, since the distance of two times may not fit into a Duration.
+    const std::uint64_t since = count_of(time) - count_of(start_);
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(since / kCountsPerMs, kForever));
   }
   [[nodiscard]] Moment moment(base::TimePoint time) const noexcept { return {.time = time, .ms = ms(time)}; }
   [[nodiscard]] base::TimePoint time(std::uint32_t ms) const noexcept {
-    return ms == kForever ? base::kNever : base::TimePoint{base::Milliseconds{start_ms_ + ms}};
+    return ms == kForever ? base::kNever : start_ + base::Milliseconds{ms};
   }
 
  private:
-  static constexpr std::int64_t kSpanMs = std::int64_t{1} << 31;
+  static constexpr std::uint32_t kSpanMs = std::uint32_t{1} << 31;
   // Workers read the clock once per turn of their loops, so the one that starts a shard's time may be ahead of others.
-  static constexpr std::int64_t kLagMs = 60'000;
+  static constexpr std::chrono::minutes kLag{1};
+  static constexpr std::uint64_t kCountsPerMs = base::Duration{base::Milliseconds{1}}.count();
 
-  [[nodiscard]] static std::int64_t floor_ms(base::TimePoint time) noexcept {
-    return std::chrono::floor<base::Milliseconds>(time.time_since_epoch()).count();
+  [[nodiscard]] static std::uint64_t count_of(base::TimePoint time) noexcept {
+    return static_cast<std::uint64_t>(time.time_since_epoch().count());
   }
 
-  std::int64_t start_ms_ = std::numeric_limits<std::int64_t>::min() / 4;  // covers nothing
+  base::TimePoint start_ = base::TimePoint::min();  // covers nothing; else whole milliseconds
 };
 
 /// What may be done with an entry.

@@ -1,8 +1,5 @@
 #include "cache/shard.hpp"
 
-#include <algorithm>
-#include <chrono>
-#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,11 +9,6 @@
 
 namespace anteroom::cache {
 namespace {
-
-std::uint32_t hot_write_period_ms(base::Duration period) {
-  const auto ms = std::chrono::ceil<base::Milliseconds>(period).count();
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 0, std::numeric_limits<std::uint32_t>::max()));
-}
 
 EntryStore::Limits store_limits(const Options& options, const Shard::Limits& limits, std::size_t other_bytes) {
   return {.entries = limits.entries, .bytes = limits.bytes, .other_bytes = other_bytes, .policy = options.policy};
@@ -30,48 +22,45 @@ Shard::Shard(const Options& options, const Limits& limits, std::size_t number, c
       entry_bytes_max_(limits.entry_bytes),
       owners_(owners),
       judge_(owners, options.stale_while_revalidate, options.stale_if_error),
-      hot_writes_(hot_write_period_ms(options.hot_write_bypass)),
+      hot_writes_(options.hot_write_bypass),
       store_(store_limits(options, limits, sizeof(Shard) + hot_writes_.bytes()), judge_, seed) {
   ANTEROOM_CHECK(number < Cache::kShardsMax);
-}
-
-Moment Shard::moment(base::TimePoint now, Graveyard& dead) {
-  if (!store_.clock().covers(now)) hot_writes_.clear();
-  return store_.moment(now, dead);
 }
 
 ReadResult Shard::read(const Query& query, const Asker& asker, base::ByteQueue& out) {
   Graveyard dead;
   Sink sink{.out = out};
   Answer answer;
+  prefetch(query);
   {
     const base::MutexLock lock(mutex_);
     if (!is_cacheable(query)) {
       ++counts_.bypass_name;
       return {};
     }
-    const Moment now = moment(asker.now, dead);
+    const Moment now = store_.moment(asker.now, dead);
     if (!is_result(query) || query.view.kind != View::Kind::kNone) {
       answer = read_entry(string_name(query.key), query, asker, now, sink, dead);
     }
     if (!answer && is_result(query)) answer = read_entry(entry_name(query), query, asker, now, sink, dead);
-    if (!answer) answer = join_or_start(query, asker, now);
+    if (!answer) answer = join_or_start(query, asker);
   }
   if (!sink.large) return *answer;
   if (sink.view.kind == View::Kind::kNone) {
     out.append_shared(std::move(sink.large));
   } else {
-    append_view(EntryKind::kValue, *sink.large, sink.view, out);
+    append_view(sink.kind, *sink.large, sink.view, out);
   }
   return *answer;
 }
 
 const Entry* Shard::find_fresh(const Key& key, base::TimePoint now) const {
-  if (static_cast<std::uint32_t>(key.space) > kSpaceMax || !store_.clock().covers(now)) return nullptr;
+  const Moment moment = store_.clock().moment(now);
+  if (static_cast<std::uint32_t>(key.space) > kSpaceMax || !store_.clock().covers(moment)) return nullptr;
   const Slot slot = store_.find(string_name(key));
   if (slot == kNoSlot) return nullptr;
   const Entry& entry = store_.at(slot);
-  return judge_.judge(entry, store_.clock().moment(now), false) == Verdict::kFresh ? &entry : nullptr;
+  return judge_.judge(entry, moment, false) == Verdict::kFresh ? &entry : nullptr;
 }
 
 const Entry& Shard::use(const Key& key) {
@@ -124,6 +113,7 @@ Shard::Answer Shard::serve(Slot slot, const View& view, Sink& sink) {
   if (kind == EntryKind::kNil && !is_view) return ReadResult{.status = ReadStatus::kNil, .owner = OwnerId{entry.owner}};
   if (entry.large) {
     sink.large = shared_of(entry);
+    sink.kind = kind;
     sink.view = view;
   } else if (is_view) {
     append_view(kind, reply_of(entry), view, sink.out);
@@ -149,9 +139,14 @@ Shard::Answer Shard::serve_and_refresh(Slot slot, const Query& query, const Aske
   return answer;
 }
 
-ReadResult Shard::join_or_start(const Query& query, const Asker& asker, const Moment& now) {
+ReadResult Shard::join_or_start(const Query& query, const Asker& asker) {
   Fill* const attached = fills_.find(query);
   if (attached != nullptr && is_current(*attached)) {
+    // Its value may have come long ago, with the rest of the stream held up since (R8).
+    if (!owners_.has_lease(attached->owner, asker.now)) {
+      ++counts_.bypass_lease;
+      return {};
+    }
     ++counts_.misses;
     ++counts_.fills_joined;
     return {.status = ReadStatus::kJoin, .owner = attached->owner, .fill = attached->id};
@@ -160,7 +155,7 @@ ReadResult Shard::join_or_start(const Query& query, const Asker& asker, const Mo
     ++counts_.bypass_not_coherent;
     return {};
   }
-  if (hot_writes_.is_bypassed(query.key.hash, now.ms)) {
+  if (hot_writes_.is_bypassed(query.key.hash, asker.now)) {
     ++counts_.bypass_hot_write;
     return {};
   }
@@ -248,7 +243,7 @@ bool Shard::commit(const Query& query, FillId fill, EntryKind kind, std::string_
   }
   draft.header.owner = static_cast<std::uint8_t>(mine.owner);
   draft.header.epoch = mine.epoch;
-  if (!replace(draft, fits, deadlines, moment(now, dead), dead)) return false;
+  if (!replace(draft, fits, deadlines, store_.moment(now, dead), dead)) return false;
   hot_writes_.note_stored(query.key.hash);
   ++counts_.fills_committed;
   return true;

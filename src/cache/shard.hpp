@@ -76,6 +76,7 @@ class alignas(
     base::ByteQueue& out;
     base::SharedBytes large{};
     View view{};  ///< of `large`
+    EntryKind kind = EntryKind::kValue;
   };
 
   [[nodiscard]] static Name string_name(const Key& key) noexcept {
@@ -95,14 +96,15 @@ class alignas(
   }
   [[nodiscard]] bool is_current(const Fill& fill) const noexcept { return fill.epoch == owners_.epoch(fill.owner); }
 
-  [[nodiscard]] Moment moment(base::TimePoint now, Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
+  void prefetch(const Query& query) const noexcept ANTEROOM_NO_THREAD_SAFETY_ANALYSIS {
+    store_.prefetch(entry_name(query).hash);  // needs no lock
+  }
   [[nodiscard]] Answer read_entry(const Name& name, const Query& query, const Asker& asker, const Moment& now,
                                   Sink& sink, Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
   [[nodiscard]] Answer serve(Slot slot, const View& view, Sink& sink) ANTEROOM_REQUIRES(mutex_);
   [[nodiscard]] Answer serve_and_refresh(Slot slot, const Query& query, const Asker& asker, Sink& sink)
       ANTEROOM_REQUIRES(mutex_);
-  [[nodiscard]] ReadResult join_or_start(const Query& query, const Asker& asker, const Moment& now)
-      ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] ReadResult join_or_start(const Query& query, const Asker& asker) ANTEROOM_REQUIRES(mutex_);
   [[nodiscard]] OwnerId filler_of(const Key& key, const Asker& asker) const ANTEROOM_REQUIRES(mutex_);
   [[nodiscard]] FillId start(const Query& query, const Asker& asker, Fill* attached, std::uint64_t& detached)
       ANTEROOM_REQUIRES(mutex_);

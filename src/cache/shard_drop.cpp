@@ -117,7 +117,7 @@ std::size_t Shard::drop_matching(std::string_view glob) {
 std::size_t Shard::expire(base::TimePoint now, std::size_t budget) {
   Graveyard dead;
   const base::MutexLock lock(mutex_);
-  return store_.sweep(budget, moment(now, dead), dead);
+  return store_.sweep(budget, store_.moment(now, dead), dead);
 }
 
 }  // namespace anteroom::cache

@@ -50,7 +50,7 @@ void Shard::add_stats(Stats& sum) const {
 Inspection Shard::inspect_entry(const Entry& entry, const ShardClock& clock, const Asker& asker) const {
   const Moment now = clock.moment(asker.now);
   Inspection about;
-  switch (clock.covers(asker.now) ? judge_.judge(entry, now, asker.upstream_is_down) : Verdict::kExpired) {
+  switch (clock.covers(now) ? judge_.judge(entry, now, asker.upstream_is_down) : Verdict::kExpired) {
     case Verdict::kFresh:
       about.verdict = Inspection::Verdict::kServed;
       break;

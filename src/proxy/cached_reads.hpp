@@ -28,8 +28,9 @@ struct CacheableRead {
   std::string_view missing_reply = "$-1\r\n";  ///< of static storage
 };
 
-/// Which commands, and of them which keys, may be answered from the cache (COHERENCE.md B.1, classes 1 and 2). All other
-/// reads depend on more than the value of one key: on time, chance, a cursor or several keys. Immutable; any thread.
+/// Which commands, and of them which keys, may be answered from the cache (COHERENCE.md B.1, classes 1 and 2). All
+/// other reads depend on more than the value of one key: on time, chance, a cursor or several keys. Immutable; any
+/// thread.
 class CachedReads {
  public:
   enum class Kind : std::uint8_t {
@@ -48,8 +49,8 @@ class CachedReads {
     int args_max = 0;  ///< with more arguments it is not cached; 0 = no limit
   };
   struct Rules {
-    base::GlobList include;  ///< empty: every key
-    base::GlobList exclude;
+    base::GlobList include{};  ///< empty: every key
+    base::GlobList exclude{};
     bool results = true;  ///< kResult and kHashResult
     HashCommands hashes = HashCommands::kAuto;
     MgetMode mget = MgetMode::kSnapshot;

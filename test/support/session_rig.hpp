@@ -79,7 +79,13 @@ struct ProxyRigOptions {
 
 /// What the rigs of one test share.
 struct SharedParts {
-  cache::Cache cache{{.capacity = 100}, base::HashSeed::fixed(1)};
+  /// Before a rig is made.
+  void use_cache(const cache::Options& options) {
+    cache = std::make_unique<cache::Cache>(options, base::HashSeed::fixed(1));
+  }
+
+  std::unique_ptr<cache::Cache> cache =
+      std::make_unique<cache::Cache>(cache::Options{.capacity = 100}, base::HashSeed::fixed(1));
   FakeMesh mesh;
 };
 
@@ -89,7 +95,7 @@ class ProxyRig final : private proxy::InfoSource {
   ProxyRig(net::EventLoop& loop, ScriptedServer& server, SharedParts& shared, ProxyRigOptions options)
       : loop_(loop),
         mailbox(loop),
-        cache(shared.cache),
+        cache(*shared.cache),
         commands(*command::Table::build()),
         handlers(*proxy::HandlerRegistry::build(commands, proxy::built_in_handlers())),
         sessions(loop),
@@ -185,7 +191,7 @@ struct Client {
 /// Tests over a ProxyRig with a ScriptedServer behind it. Set options_ before the first use of rig() or connect().
 class ProxyTest : public LoopFixture {
  protected:
-  void TearDown() override { shared_.cache.check_invariants(); }
+  void TearDown() override { shared_.cache->check_invariants(); }
 
   ProxyRig& rig() {
     if (!rig_) rig_ = std::make_unique<ProxyRig>(loop_, server_, shared_, options_);

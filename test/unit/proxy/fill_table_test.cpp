@@ -212,7 +212,7 @@ TEST_F(FillTableTest, TooManyWaitersAreAnsweredWithAnError) {
 
 TEST_F(FillTableTest, ReaderBehindAWriteDoesNotJoinTheFetchBeforeIt) {
   Client& early = reader_of("k");
-  in_turn([this] { shared_.cache.drop(shared_.cache.key({}, "k").hash, cache::DropCause::kWrite); });
+  in_turn([this] { shared_.cache->drop(shared_.cache->key({}, "k").hash, cache::DropCause::kWrite); });
 
   Client& late = reader_of("k");
   ASSERT_EQ(fetches().size(), 2u);
@@ -424,7 +424,7 @@ TEST_F(FillTableTest, RemoteReaderWhoseMessageFindsATimedOutFetchFetchesItself) 
 
 TEST_F(FillTableTest, RemoteReaderBehindAWriteDoesNotJoinTheFetchBeforeIt) {
   static_cast<void>(reader_of("k"));
-  in_turn([this] { shared_.cache.drop(shared_.cache.key({}, "k").hash, cache::DropCause::kWrite); });
+  in_turn([this] { shared_.cache->drop(shared_.cache->key({}, "k").hash, cache::DropCause::kWrite); });
 
   Client& far = reader_of(second_rig(), "k");
 
