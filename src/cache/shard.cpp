@@ -29,8 +29,7 @@ Shard::Shard(const Options& options, const Limits& limits, std::size_t number, c
 
 ReadResult Shard::read(const Query& query, const Asker& asker, base::ByteQueue& out) {
   Graveyard dead;
-  Sink sink{.out = out};
-  Answer answer;
+  Answer answer{.out = out};
   prefetch(query);
   {
     const base::MutexLock lock(mutex_);
@@ -39,19 +38,19 @@ ReadResult Shard::read(const Query& query, const Asker& asker, base::ByteQueue& 
       return {};
     }
     const Moment now = store_.moment(asker.now, dead);
-    if (!is_result(query) || query.view.kind != View::Kind::kNone) {
-      answer = read_entry(string_name(query.key), query, asker, now, sink, dead);
+    const bool asks_string = !is_result(query) || query.view.kind != View::Kind::kNone;
+    if (!(asks_string && read_entry(string_name(query.key), query, asker, now, answer, dead)) &&
+        !(is_result(query) && read_entry(entry_name(query), query, asker, now, answer, dead))) {
+      answer.result = join_or_start(query, asker);
     }
-    if (!answer && is_result(query)) answer = read_entry(entry_name(query), query, asker, now, sink, dead);
-    if (!answer) answer = join_or_start(query, asker);
   }
-  if (!sink.large) return *answer;
-  if (sink.view.kind == View::Kind::kNone) {
-    out.append_shared(std::move(sink.large));
+  if (!answer.large) return answer.result;
+  if (answer.view_of_large == nullptr) {
+    out.append_shared(std::move(answer.large));
   } else {
-    append_view(sink.kind, *sink.large, sink.view, out);
+    append_view(answer.kind_of_large, *answer.large, *answer.view_of_large, out);
   }
-  return *answer;
+  return answer.result;
 }
 
 const Entry* Shard::find_fresh(const Key& key, base::TimePoint now) const {
@@ -69,74 +68,76 @@ const Entry& Shard::use(const Key& key) {
   return store_.at(slot);
 }
 
-// What the entry of `name` says to `query`; nothing if it does not answer. The name is the query's own or, for a view,
-// that of the key's string.
-Shard::Answer Shard::read_entry(const Name& name, const Query& query, const Asker& asker, const Moment& now, Sink& sink,
-                                Graveyard& dead) {
+// Whether the entry of `name` decides about `query`. The name is the query's own or, for a view, that of the key's
+// string.
+bool Shard::read_entry(const Name& name, const Query& query, const Asker& asker, const Moment& now, Answer& answer,
+                       Graveyard& dead) {
   const Slot slot = store_.find(name);
-  if (slot == kNoSlot) return std::nullopt;
+  if (slot == kNoSlot) return false;
   const bool is_view = is_result(query) && name.kind == NameKind::kString;
+  const View* const view = is_view ? &query.view : nullptr;
   const Verdict verdict = judge_.judge(store_.at(slot), now, asker.upstream_is_down);
   switch (verdict) {
     case Verdict::kFresh:
-      return serve(slot, is_view ? query.view : View{}, sink);
-    case Verdict::kLastHope: {
-      const Answer answer = serve(slot, is_view ? query.view : View{}, sink);
-      if (answer) ++counts_.stale_hits;
-      return answer;
-    }
+      return serve(slot, view, answer);
+    case Verdict::kLastHope:
+      if (!serve(slot, view, answer)) return false;
+      ++counts_.stale_hits;
+      return true;
     case Verdict::kRefresh:
       // The fill would be the query's and not refresh the string, which therefore does not answer others any more.
-      return is_view ? std::nullopt : serve_and_refresh(slot, query, asker, sink);
+      return !is_view && serve_and_refresh(slot, query, asker, answer);
     case Verdict::kNoLease:
       ++counts_.bypass_lease;
-      return ReadResult{};
+      return true;
     case Verdict::kKept:
-      return std::nullopt;
+      return false;
     case Verdict::kExpired:
     case Verdict::kOldEpoch:
       store_.discard(slot, verdict, dead);
-      return std::nullopt;
+      return false;
   }
-  return std::nullopt;
+  return false;
 }
 
-Shard::Answer Shard::serve(Slot slot, const View& view, Sink& sink) {
+// False only if the entry does not tell what the view asks for.
+bool Shard::serve(Slot slot, const View* view, Answer& answer) {
   const Entry& entry = store_.at(slot);
-  const bool is_string = entry.kind != kResultKind;
-  const EntryKind kind = is_string ? static_cast<EntryKind>(entry.kind) : EntryKind::kValue;
-  const bool is_view = view.kind != View::Kind::kNone;
-  if (is_view && !answers_view(kind, reply_of(entry), view.kind)) return std::nullopt;
+  const EntryKind kind = entry.kind == kResultKind ? EntryKind::kValue : static_cast<EntryKind>(entry.kind);
+  if (view != nullptr && !answers_view(kind, reply_of(entry), view->kind)) return false;
 
   store_.touch(slot);
   ++(kind == EntryKind::kNil ? counts_.nil_hits : counts_.hits);
-  if (kind == EntryKind::kNil && !is_view) return ReadResult{.status = ReadStatus::kNil, .owner = OwnerId{entry.owner}};
-  if (entry.large) {
-    sink.large = shared_of(entry);
-    sink.kind = kind;
-    sink.view = view;
-  } else if (is_view) {
-    append_view(kind, reply_of(entry), view, sink.out);
+  answer.result.status = ReadStatus::kHit;
+  answer.result.owner = OwnerId{entry.owner};
+  if (kind == EntryKind::kNil && view == nullptr) {
+    answer.result.status = ReadStatus::kNil;
+  } else if (entry.large) {
+    answer.large = shared_of(entry);
+    answer.kind_of_large = kind;
+    answer.view_of_large = view;
+  } else if (view != nullptr) {
+    append_view(kind, reply_of(entry), *view, answer.out);
   } else {
-    sink.out.append(reply_of(entry));
+    answer.out.append(reply_of(entry));
   }
-  return ReadResult{.status = ReadStatus::kHit, .owner = OwnerId{entry.owner}};
+  return true;
 }
 
-Shard::Answer Shard::serve_and_refresh(Slot slot, const Query& query, const Asker& asker, Sink& sink) {
+bool Shard::serve_and_refresh(Slot slot, const Query& query, const Asker& asker, Answer& answer) {
   Fill* const attached = fills_.find(query);
   const bool is_fetched = attached != nullptr && is_current(*attached);
   if (!is_fetched && !owners_.may_fill(asker.owner)) {
     ++counts_.bypass_not_coherent;
-    return ReadResult{};
+    return true;
   }
-  Answer answer = serve(slot, View{}, sink);
+  if (!serve(slot, nullptr, answer)) return false;
   ++counts_.stale_hits;
-  if (is_fetched) return answer;
+  if (is_fetched) return true;
   // None if the key has too many fills: then one of its next readers starts it.
-  answer->fill = start(query, asker, attached, counts_.detached_epoch);
-  if (answer->fill != 0) answer->owner = asker.owner;
-  return answer;
+  answer.result.fill = start(query, asker, attached, counts_.detached_epoch);
+  if (answer.result.fill != 0) answer.result.owner = asker.owner;
+  return true;
 }
 
 ReadResult Shard::join_or_start(const Query& query, const Asker& asker) {

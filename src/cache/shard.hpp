@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -70,13 +69,13 @@ class alignas(
   static constexpr std::size_t kNameBytesMax = 4096;
 
  private:
-  using Answer = std::optional<ReadResult>;
-  /// Where an answer goes: large replies are taken under the lock and appended outside.
-  struct Sink {
+  /// An answer on its way out. Large replies are taken under the lock and appended outside.
+  struct Answer {
     base::ByteQueue& out;
+    ReadResult result{};
     base::SharedBytes large{};
-    View view{};  ///< of `large`
-    EntryKind kind = EntryKind::kValue;
+    EntryKind kind_of_large = EntryKind::kValue;
+    const View* view_of_large = nullptr;
   };
 
   [[nodiscard]] static Name string_name(const Key& key) noexcept {
@@ -99,10 +98,10 @@ class alignas(
   void prefetch(const Query& query) const noexcept ANTEROOM_NO_THREAD_SAFETY_ANALYSIS {
     store_.prefetch(entry_name(query).hash);  // needs no lock
   }
-  [[nodiscard]] Answer read_entry(const Name& name, const Query& query, const Asker& asker, const Moment& now,
-                                  Sink& sink, Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
-  [[nodiscard]] Answer serve(Slot slot, const View& view, Sink& sink) ANTEROOM_REQUIRES(mutex_);
-  [[nodiscard]] Answer serve_and_refresh(Slot slot, const Query& query, const Asker& asker, Sink& sink)
+  [[nodiscard]] bool read_entry(const Name& name, const Query& query, const Asker& asker, const Moment& now,
+                                Answer& answer, Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] bool serve(Slot slot, const View* view, Answer& answer) ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] bool serve_and_refresh(Slot slot, const Query& query, const Asker& asker, Answer& answer)
       ANTEROOM_REQUIRES(mutex_);
   [[nodiscard]] ReadResult join_or_start(const Query& query, const Asker& asker) ANTEROOM_REQUIRES(mutex_);
   [[nodiscard]] OwnerId filler_of(const Key& key, const Asker& asker) const ANTEROOM_REQUIRES(mutex_);

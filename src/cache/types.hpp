@@ -87,7 +87,8 @@ enum class EntryKind : std::uint8_t {
 };
 
 /// An entry is fresh before `soft` (the cache's own limit) and must not be served at or past `hard` (the end that the
-/// server gave the key; kNever without one). soft <= hard.
+/// server gave the key; kNever without one). soft <= hard. Kept in milliseconds, rounded down: both take effect up to
+/// 1 ms early, never late, and after 24 days at the latest.
 struct Deadlines {
   base::TimePoint soft = base::kNever;
   base::TimePoint hard = base::kNever;
@@ -129,11 +130,13 @@ inline constexpr unsigned kHotWriteDetaches = 5;
 
 /// Sums over all shards. The first group is of this moment, the rest counts since start.
 struct Stats {
-  std::uint64_t entries = 0, bytes = 0;              ///< bytes: pages of slots, large replies, index, ghosts
+  std::uint64_t entries = 0;  ///< as Options::capacity counts: a key that has results is one more
+  std::uint64_t bytes = 0;    ///< pages of slots, large replies, index, ghosts
   std::uint64_t index_bytes = 0, payload_bytes = 0;  ///< payload: names and replies; the rest of `bytes` is overhead
   std::uint64_t fills_attached = 0;
 
-  std::uint64_t hits = 0, nil_hits = 0, stale_hits = 0, misses = 0;  ///< stale_hits are hits, too
+  std::uint64_t hits = 0, nil_hits = 0, stale_hits = 0, misses = 0;  ///< stale_hits are hits, too; misses were told
+                                                                     ///< kFill or kJoin
   std::uint64_t snapshot_hits = 0, snapshot_misses = 0;              ///< calls of read_snapshot(); not in hits, misses
   std::uint64_t bypass_not_coherent = 0, bypass_lease = 0, bypass_hot_write = 0, bypass_name = 0;
   std::uint64_t bypass_many_fills = 0;  ///< so many requests about the key are being fetched that one more is too many
@@ -142,7 +145,7 @@ struct Stats {
   std::uint64_t refused_size = 0;  ///< replies that were too large (Options::max_entry_bytes)
   std::uint64_t evicted_capacity = 0, evicted_bytes = 0, evicted_expired = 0, evicted_epoch = 0;
   std::uint64_t drops_push = 0, drops_push_spurious = 0;  ///< calls with kPush; spurious: neither entry nor fill
-  std::uint64_t dropped = 0;                              ///< entries removed by drops, for whatever cause
+  std::uint64_t dropped = 0;                              ///< strings and results removed, for whatever DropCause
   std::uint64_t epoch_bumps = 0;
   std::uint64_t ghost_hits = 0;  ///< S3-FIFO
   std::uint64_t rehashes = 0;    ///< of the index while serving; must stay 0
