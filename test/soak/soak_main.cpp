@@ -28,6 +28,7 @@ struct Flags {
   std::string consistency = "tracking";
   std::string report_path = "test/bench/results/soak.json";
   bool has_faults = true;
+  std::string only_fault{};
   bool are_mixed_reads_ordered = false;
 };
 
@@ -39,6 +40,7 @@ all reads were in order.
   --consistency MODE     tracking (default), ttl (then all writes go through the front-end) or off (no cache)
   --report FILE          where the report goes (test/bench/results/soak.json)
   --faults on|off        (on)
+  --only-fault KIND      no other fault than this one; the kinds are named in the report
   --mixed-reads on|off   whether GET going back behind an MGET, and so on, is a violation or only counted (off)
 The front-end is $ANTEROOM_BINARY or build/release/anteroom, the server redis-server or $REDIS_SERVER_BINARY.
 )";
@@ -58,6 +60,7 @@ bool set_flag(Flags& flags, std::string_view name, const std::string& value) {
   if (name == "--seed") return number(flags.seed);
   if (name == "--faults") return on_off(flags.has_faults);
   if (name == "--mixed-reads") return on_off(flags.are_mixed_reads_ordered);
+  if (name == "--only-fault") return !(flags.only_fault = value).empty();
   if (name == "--report") return !(flags.report_path = value).empty();
   if (name != "--consistency") return false;
   flags.consistency = value;
@@ -124,7 +127,8 @@ int soak(const Flags& flags) {
                   .seed = flags.seed,
                   .has_direct_writer = flags.consistency != "ttl",
                   .are_mixed_reads_ordered = flags.are_mixed_reads_ordered,
-                  .has_faults = flags.has_faults});
+                  .has_faults = flags.has_faults,
+                  .only_fault = flags.only_fault});
   if (!run.start()) return 1;
   const std::string trouble = run_to_the_end(run, flags);
   // A key press on a terminal reaches the children as well, so they may end as they like.

@@ -81,16 +81,21 @@ std::vector<Faults::Peer> Faults::connections_named(std::string_view name) {
   return peers;
 }
 
+std::vector<Faults::Peer> Faults::victims_named(std::string_view name) {
+  std::vector<Peer> peers = connections_named(name);
+  if (!peers.empty() && random_() % 2 == 0) peers = {peers[random_() % peers.size()]};
+  return peers;
+}
+
 Relay::Ports Faults::ports_named(std::string_view name) {
   Relay::Ports ports;
-  for (const Peer& peer : connections_named(name)) ports.insert(peer.port);
+  for (const Peer& peer : victims_named(name)) ports.insert(peer.port);
   return ports;
 }
 
 bool Faults::kill_named(std::string_view name) {
-  std::vector<Peer> peers = connections_named(name);
+  const std::vector<Peer> peers = victims_named(name);
   if (peers.empty()) return false;
-  if (random_() % 2 == 0) peers = {peers[random_() % peers.size()]};  // one of them only
   for (const Peer& peer : peers) (void)server_.ask("CLIENT", "KILL", "ID", peer.id);
   return true;
 }
@@ -130,7 +135,9 @@ bool Faults::delay_link_replies(OperationLog&) { return delay_replies_to(kLinkNa
 
 bool Faults::delay_requests(OperationLog&) {
   const milliseconds delay = draw(milliseconds{2}, milliseconds{300});
-  setting_.relay.delay(Relay::Toward::kServer, delay, ports_named(random_() % 2 == 0 ? kFillName : kLinkName));
+  const Relay::Ports ports = ports_named(random_() % 2 == 0 ? kFillName : kLinkName);
+  if (ports.empty()) return false;
+  setting_.relay.delay(Relay::Toward::kServer, delay, ports);
   return hold(draw(milliseconds{300}, milliseconds{1'000}), delay);
 }
 

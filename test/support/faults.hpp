@@ -64,6 +64,8 @@ class Faults {
   };
   /// The front-end's connections of that name, as the server sees them.
   [[nodiscard]] std::vector<Peer> connections_named(std::string_view name);
+  /// All of them or one: workers that have connections of their own then differ in what they know when.
+  [[nodiscard]] std::vector<Peer> victims_named(std::string_view name);
   [[nodiscard]] Relay::Ports ports_named(std::string_view name);
   bool kill_named(std::string_view name);
   bool delay_replies_to(std::string_view name);

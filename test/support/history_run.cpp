@@ -94,7 +94,9 @@ void HistoryRun::make_clients() {
 void HistoryRun::make_faults() {
   std::vector<Faults::Kind> wanted;
   std::ranges::copy_if(Faults::kinds(), std::back_inserter(wanted), [this](const Faults::Kind& kind) {
-    return options_.has_faults && (options_.consistency != "ttl" || !kind.needs_tracking);
+    const bool is_possible = options_.consistency != "ttl" || !kind.needs_tracking;
+    const bool is_wanted = options_.only_fault.empty() || options_.only_fault == kind.name;
+    return options_.has_faults && is_possible && is_wanted;
   });
   const Faults::Setting setting{.server = server_,
                                 .relay = *relay_,

@@ -50,6 +50,7 @@ class HistoryRun {
     bool has_direct_writer = true;         ///< otherwise a second one through the front-end
     bool are_mixed_reads_ordered = false;  ///< see HistoryChecker::Options
     bool has_faults = true;
+    std::string only_fault{};  ///< no other kind than this one, unless it is empty
     milliseconds longest_stop{1'500};
     milliseconds longest_freeze{2'500};
     std::string config{};  ///< of the front-end; made from the above when empty

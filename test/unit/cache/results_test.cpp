@@ -208,6 +208,13 @@ TEST_F(Views, LargeValueAnswersOutsideTheLock) {
   EXPECT_EQ(read(result("k", "GETRANGE k 1 2", {View::Kind::kRange, 1, 2})).bytes, "$2\r\nvv\r\n");
 }
 
+TEST_F(Views, LargeErrorAnswersAsItIs) {
+  const std::string error = "-WRONGTYPE " + std::string(5000, 'e') + "\r\n";
+  ASSERT_TRUE(put(string("k"), error, kOwnerA, EntryKind::kWrongType));
+
+  EXPECT_EQ(read(strlen_of("k")).bytes, error);
+}
+
 TEST_F(Views, WhatTheStringDoesNotTellComesFromTheResult) {
   ASSERT_TRUE(put(string("k"), "-WRONGTYPE\r\n", kOwnerA, EntryKind::kWrongType));
   EXPECT_EQ(read(strlen_of("k")).bytes, "-WRONGTYPE\r\n");
