@@ -41,9 +41,9 @@ bool is_refusal(std::string_view error) {
 
 FillHandshake::FillHandshake(const Credentials& credentials, bool wants_tracking)
     : credentials_(credentials),
-      stage_(wants_tracking                   ? Stage::kHello
+      stage_(wants_tracking                  ? Stage::kHello
              : credentials_.password.empty() ? Stage::kSetName
-                                              : Stage::kAuth) {}
+                                             : Stage::kAuth) {}
 
 std::vector<FillHandshake::Command> FillHandshake::commands() const {
   const std::string_view user = credentials_.user.empty() ? std::string_view("default") : credentials_.user;

@@ -13,8 +13,9 @@ namespace anteroom::backend {
 /// What a new fill connection says first, and what follows from the answers. Pure: no sockets, no clock.
 ///
 /// With tracking: HELLO 3 with log-in and name; then CLIENT TRACKING ON, a question whether the server can expire hash
-/// fields, and the first fence. Nothing is fetched before all of them are answered, so that every fetch is tracked (R7).
-/// A server that does not know HELLO 3, or may not be asked, is greeted as without tracking: AUTH, CLIENT SETNAME.
+/// fields, and the first fence. Nothing is fetched before all of them are answered, so that every fetch is tracked
+/// (R7). A server that does not know HELLO 3, or may not be asked, is greeted as without tracking: AUTH, CLIENT
+/// SETNAME.
 class FillHandshake {
  public:
   struct Credentials {
@@ -23,8 +24,8 @@ class FillHandshake {
   };
   /// What matters of a reply. Empty texts where it says nothing of the kind.
   struct Reply {
-    std::string_view error;    ///< without '-' and CRLF
-    std::string_view server;   ///< fields of HELLO
+    std::string_view error;   ///< without '-' and CRLF
+    std::string_view server;  ///< fields of HELLO
     std::string_view version;
     bool lists_a_command = false;  ///< of COMMAND INFO: the command is known
   };

@@ -83,7 +83,7 @@ struct ReadResult {
 enum class EntryKind : std::uint8_t {
   kValue,
   kNil,        ///< string entries only: the key does not exist; no reply is stored
-  kWrongType,  ///< string entries only: the key holds another type; the reply is GET's error
+  kWrongType,  ///< string entries only: the key holds another type; the reply is the error of GET
 };
 
 /// An entry is fresh before `soft` (the cache's own limit) and must not be served at or past `hard` (the end that the

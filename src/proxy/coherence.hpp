@@ -60,10 +60,10 @@ class Coherence final : public backend::CoherenceEvents {
  public:
   struct Options {
     cache::OwnerId owner{};
-    bool wants_tracking = true;                  ///< false: kTtlOnly for good
+    bool wants_tracking = true;  ///< false: kTtlOnly for good
     base::Milliseconds fence_interval{250};
-    base::Milliseconds max_staleness{1000};      ///< the lease that a fence gives, from when it was sent (R8)
-    bool serves_stale_on_error = false;          ///< Options::stale_if_error of the cache is set
+    base::Milliseconds max_staleness{1000};  ///< the lease that a fence gives, from when it was sent (R8)
+    bool serves_stale_on_error = false;      ///< Options::stale_if_error of the cache is set
   };
 
   Coherence(net::EventLoop& loop, cache::Cache& cache, const net::OutageLog& outages, metrics::WorkerMetrics& metrics,

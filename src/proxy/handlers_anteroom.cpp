@@ -162,8 +162,8 @@ void answer_key(Session& session, const Request& request) {
   std::vector<Inspection> found;
   const cache::Asker asker = services.coherence.asker(services.forwarder.is_link_up(session.db()));
   if (services.cache != nullptr) {
-    found = services.cache->inspect(
-        services.cache->key(cache::Space{static_cast<std::uint32_t>(session.db())}, name), asker);
+    found = services.cache->inspect(services.cache->key(cache::Space{static_cast<std::uint32_t>(session.db())}, name),
+                                    asker);
   }
   const bool has_string = !found.empty() && found[0].what == Inspection::What::kString;
   std::string reply;

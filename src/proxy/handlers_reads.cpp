@@ -39,9 +39,8 @@ cache::View view_of(const CachedReads::Command& command, std::span<const std::st
 void read_one(Session& session, const Request& request, const CachedReads::Command& command) {
   const cache::Cache& cache = *session.services().cache;
   const cache::Key key = cache.key(cache::Space{static_cast<std::uint32_t>(session.db())}, request.args[1]);
-  CacheableRead read{.query = cache::Cache::string_query(key),
-                     .db = session.db(),
-                     .missing_reply = command.missing_reply};
+  CacheableRead read{
+      .query = cache::Cache::string_query(key), .db = session.db(), .missing_reply = command.missing_reply};
   std::string encoded;
   if (command.kind != CachedReads::Kind::kGet) {
     // The client's own bytes name the result: they hold every argument.

@@ -13,9 +13,7 @@ namespace {
 
 constexpr std::string_view kNullBulk = "$-1\r\n";
 
-bool is_hit(cache::ReadStatus status) {
-  return status == cache::ReadStatus::kHit || status == cache::ReadStatus::kNil;
-}
+bool is_hit(cache::ReadStatus status) { return status == cache::ReadStatus::kHit || status == cache::ReadStatus::kNil; }
 
 void append_to(base::ByteQueue& sink, const base::SharedBytes& encoded) {
   if (encoded->size() <= base::ByteQueue::kCopyMax) {
@@ -102,8 +100,7 @@ void Session::fetch_snapshot(const Request& request, std::span<const cache::Key>
   std::vector<cache::FillId> fills;
   fills.reserve(keys.size());
   for (const cache::Key& key : keys) {
-    const cache::FillId fill =
-        services_.cache->start_fill(cache::Cache::string_query(key), asker());
+    const cache::FillId fill = services_.cache->start_fill(cache::Cache::string_query(key), asker());
     if (fill == 0) break;
     fills.push_back(fill);
   }

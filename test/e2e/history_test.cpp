@@ -29,6 +29,7 @@ HistoryRun::Options options_for(const std::string& consistency) {
   return {.consistency = consistency,
           .seed = any_seed(),
           .has_direct_writer = consistency != "ttl",
+          .are_mixed_reads_ordered = consistency == "tracking",
           .longest_stop = milliseconds{600},
           .longest_freeze = milliseconds{1'300}};
 }

@@ -29,7 +29,7 @@ struct Flags {
   std::string report_path = "test/bench/results/soak.json";
   bool has_faults = true;
   std::string only_fault{};
-  bool are_mixed_reads_ordered = false;
+  bool are_mixed_reads_ordered = true;
 };
 
 constexpr std::string_view kHelp = R"(soak: reads and writes through a front-end with faults; ends with status 0 when
@@ -41,7 +41,7 @@ all reads were in order.
   --report FILE          where the report goes (test/bench/results/soak.json)
   --faults on|off        (on)
   --only-fault KIND      no other fault than this one; the kinds are named in the report
-  --mixed-reads on|off   whether GET going back behind an MGET, and so on, is a violation or only counted (off)
+  --mixed-reads on|off   whether GET going back behind an MGET, and so on, is a violation (on) or only counted
 The front-end is $ANTEROOM_BINARY or build/release/anteroom, the server redis-server or $REDIS_SERVER_BINARY.
 )";
 

@@ -675,7 +675,7 @@ TEST_F(TrackingBackendTest, GroupIsOneMgetWithATimeToLiveEach) {
 TEST_F(TrackingBackendTest, RepliesOfOtherCommandsComeAsResp2HasThem) {
   auto& server = connected();
   const std::string command = "*2\r\n$7\r\nHGETALL\r\n$1\r\nh\r\n";
-  for (const std::uint64_t id : {1, 2, 3, 4, 5}) backend().fetch(FetchId{id}, {.key = "h", .command = command});
+  for (std::uint64_t id = 1; id <= 5; ++id) backend().fetch(FetchId{id}, {.key = "h", .command = command});
   EXPECT_TRUE(run_until([&] { return server.count() >= 10; }));
   EXPECT_EQ(server.requests().at(0), "HGETALL h");
   EXPECT_EQ(server.requests().at(1), "PTTL h");
