@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <limits>
 
@@ -49,7 +50,7 @@ Slot EntryStore::make_room(std::size_t size, const Moment& now, Graveyard& dead)
 
 std::size_t EntryStore::rounded(std::size_t size) const noexcept {
   if (classes_per_doubling_ == 0) return size;
-  const std::size_t step = std::bit_ceil(size) / 2 / classes_per_doubling_;
+  const std::size_t step = std::max<std::size_t>(std::bit_ceil(size) / 2 / classes_per_doubling_, 1);
   return (size + step - 1) / step * step;
 }
 

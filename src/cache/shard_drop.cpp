@@ -104,6 +104,7 @@ std::size_t Shard::drop_matching(std::string_view glob) {
   store_.for_each([&](Slot slot, const Entry& entry) {
     if (entry.kind != kResultKind && base::glob_matches(glob, name_of(entry))) slots.push_back(slot);
   });
+  hashes.reserve(slots.size());
   for (const Slot slot : slots) hashes.push_back(store_.hash_of(slot));
   std::size_t removed = 0;
   for (const std::uint64_t hash : hashes) removed += store_.remove_key(hash, dead);

@@ -145,5 +145,29 @@ TEST_F(WorkerOptionsTest, CacheIsMadeForAllWorkers) {
   EXPECT_EQ(cache.workers, 4u);
 }
 
+TEST_F(WorkerOptionsTest, TrackingIsAskedForAndActedOnOrNeither) {
+  EXPECT_TRUE(made().backend.tracking);
+  EXPECT_TRUE(made().coherence.wants_tracking);
+
+  options_.cache.consistency = config::Consistency::kTtl;
+
+  EXPECT_FALSE(made().backend.tracking);
+  EXPECT_FALSE(made().coherence.wants_tracking);
+}
+
+TEST_F(WorkerOptionsTest, MissingKeysAreRememberedWithoutTrackingOnlyIfThatIsWanted) {
+  EXPECT_EQ(made().ttl.negative_ttl, milliseconds(10'000));
+  EXPECT_EQ(made().untracked_ttl.negative_ttl, milliseconds(0));
+
+  options_.sources["cache.negative_ttl_ms"] = "flag --negative-ttl";
+
+  EXPECT_EQ(made().untracked_ttl.negative_ttl, milliseconds(10'000));
+}
+
+TEST_F(WorkerOptionsTest, JitterIsAPartOfOne) {
+  options_.cache.ttl_jitter_percent = 25;
+  EXPECT_DOUBLE_EQ(made().ttl.jitter, 0.25);
+}
+
 }  // namespace
 }  // namespace anteroom::server
