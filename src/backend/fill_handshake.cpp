@@ -32,9 +32,13 @@ bool tracks_reliably(std::string_view server, std::string_view version) {
   return server != "redis" || parse_version(version) >= kTrackingSince;
 }
 
-/// Sent instead of a reply, whatever was asked: says nothing about the command.
+/// Says that the server takes nobody in or is not ready yet, and nothing about the command: to be tried again. PING is
+/// not answered while a server loads its data, HELLO and CLIENT TRACKING are.
 bool is_refusal(std::string_view error) {
-  return error.starts_with("ERR max number of clients") || error.starts_with("DENIED");
+  for (const std::string_view start : {"DENIED", "LOADING", "MASTERDOWN", "BUSY "}) {
+    if (error.starts_with(start)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -85,7 +89,8 @@ FillHandshake::Step FillHandshake::on_reply(const Reply& reply) {
       stage_ = Stage::kHashFields;
       return Step::kMore;
     case Stage::kHashFields:
-      greeting_.expires_hash_fields = reply.lists_a_command;
+      // Who may not ask has to fear the worst.
+      greeting_.expires_hash_fields = reply.lists_a_command || !reply.error.empty();
       stage_ = Stage::kFence;
       return Step::kMore;
     case Stage::kFence:

@@ -11,7 +11,8 @@ void handle_forward(Session& session, const Request& request);
 /// Commands that change the state of their connection (MULTI, SUBSCRIBE, blocking pops, ...): refused while sessions
 /// share links. XREAD without BLOCK and its like are forwarded.
 void handle_stateful(Session& session, const Request& request);
-/// MGET to the server, past the cache: what its keys have there must not be read after the reply, which may be newer.
+/// MGET, or EXISTS of many, to the server, past the cache: what its keys have there must not be read after the reply,
+/// which may be newer.
 void forward_strings(Session& session, const Request& request);
 /// Commands about the session that are not offered.
 void handle_unsupported_session_command(Session& session, const Request& request);

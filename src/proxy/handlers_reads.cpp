@@ -1,9 +1,8 @@
 // Handlers of the reads that the cache can answer.
-#include <charconv>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/parse_int.hpp"
 #include "proxy/cached_reads.hpp"
 #include "proxy/coherence.hpp"
 #include "proxy/forwarder.hpp"
@@ -20,18 +19,11 @@ constexpr std::size_t kFetchedKeyBytesMax = 128 * 1024;
 // More keys than this are not fetched as one: each costs a PTTL besides, and the reply is put together from parts.
 constexpr std::size_t kGroupMax = 256;
 
-std::optional<std::int64_t> integer(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 /// How a string entry answers the request; not at all if its arguments are for the server to judge.
 cache::View view_of(const CachedReads::Command& command, std::span<const std::string_view> args) {
   if (command.view != cache::View::Kind::kRange) return {.kind = command.view};
-  const auto first = integer(args[2]);
-  const auto last = integer(args[3]);
+  const auto first = base::parse_int(args[2]);
+  const auto last = base::parse_int(args[3]);
   if (!first || !last) return {};
   return {.kind = command.view, .first = *first, .last = *last};
 }
@@ -60,10 +52,8 @@ void read_several(Session& session, const Request& request, const CachedReads::C
   const CachedReads& reads = session.services().cached_reads;
   if (!session.must_read_on_link() && keys.size() <= kGroupMax) {
     session.read_many(request, keys, is_mget ? cache::SnapshotView::kMget : cache::SnapshotView::kExists, reads.mget());
-  } else if (is_mget) {
-    forward_strings(session, request);
   } else {
-    handle_forward(session, request);
+    forward_strings(session, request);
   }
 }
 
@@ -81,15 +71,14 @@ void handle_cached_read(Session& session, const Request& request) {
                              (command.kind == CachedReads::Kind::kExists && request.args.size() > 2);
   if (services.cache == nullptr) {
     handle_forward(session, request);
-  } else if (!services.cached_reads.is_on(command, request.args.size(), services.coherence.hash_fields_expire())) {
-    // An MGET still shows strings that the cache may hold in an older state.
-    if (command.kind == CachedReads::Kind::kMget) {
+  } else if (!services.cached_reads.is_on(command, request.args.size(), services.coherence.hash_fields_expire()) ||
+             !covers_all(services.cached_reads, request.args.subspan(1, reads_several ? request.args.size() - 1 : 1))) {
+    // It may still show strings that the cache holds in an older state.
+    if (reads_several) {
       forward_strings(session, request);
     } else {
       handle_forward(session, request);
     }
-  } else if (!covers_all(services.cached_reads, request.args.subspan(1, reads_several ? request.args.size() - 1 : 1))) {
-    handle_forward(session, request);
   } else if (reads_several) {
     read_several(session, request, command);
   } else {

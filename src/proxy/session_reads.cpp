@@ -1,4 +1,5 @@
 // How a Session reads through the cache. What else it does is in session.cpp, the moving of bytes in session_io.cpp.
+#include <algorithm>
 #include <utility>
 
 #include "base/check.hpp"
@@ -72,7 +73,7 @@ void Session::read_many(const Request& request, std::span<const std::string_view
   for (const std::string_view key : keys) named.push_back(services_.cache->key(space, key));
   if (answer_snapshot(request, named, view)) return;
   if (view == cache::SnapshotView::kExists) {
-    services_.forwarder.forward(*this, request);
+    services_.forwarder.forward_reads(*this, request, named);
   } else if (mode == MgetMode::kPerKey) {
     read_each(request, named);
   } else {
@@ -129,6 +130,16 @@ void Session::read_each(const Request& request, std::span<const cache::Key> keys
     } else {
       misses.emplace_back(i, result);
     }
+  }
+  const auto is_bypass = [](const auto& miss) { return miss.second.status == cache::ReadStatus::kBypass; };
+  if (std::ranges::any_of(misses, is_bypass)) {
+    for (const auto& [part, result] : misses) {
+      if (result.status == cache::ReadStatus::kFill) {
+        services_.cache->abandon(cache::Cache::string_query(keys[part]), result.fill);
+      }
+    }
+    services_.forwarder.forward_reads(*this, request, keys);
+    return;
   }
   const ReplyQueue::Slot slot = expect_gathered(request, keys.size());
   for (const auto& [part, result] : misses) {

@@ -178,6 +178,33 @@ TEST_F(SessionReads, ExistsOfManyIsAnsweredFromOneMomentOrForwarded) {
   expect(client(), ":1\r\n");
 }
 
+TEST_F(SessionReads, MgetWithAKeyThatIsLeftOutTakesItsKeysOutOfTheCache) {
+  options_.cached_reads.exclude = base::GlobList({"tmp:*"});
+  cache_value("a", "older");
+  ask(client(), "MGET a tmp:1");
+  link_with("MGET a tmp:1").send("*2\r\n" + bulk("newer") + "$-1\r\n");
+  expect(client(), "*2\r\n" + bulk("newer") + "$-1\r\n");
+  EXPECT_FALSE(is_cached("a"));
+}
+
+TEST_F(SessionReads, MgetPerKeyGoesToTheServerWhereTheFillConnectionIsLost) {
+  options_.cached_reads.mget = MgetMode::kPerKey;
+  options_.coherence.wants_tracking = true;
+  backend::CoherenceEvents& events = rig().coherence;
+  events.on_connected({.tracks = true, .why_not = {}, .fence_sent = loop_.now()});
+  events.on_lost();
+  ask(client(), "MGET a b");
+  link_with("MGET a b").send("*2\r\n$-1\r\n$-1\r\n");
+  expect(client(), "*2\r\n$-1\r\n$-1\r\n");
+  EXPECT_TRUE(fetches().empty());
+}
+
+TEST_F(SessionReads, RangeWithLeadingZerosIsForTheServerToRefuse) {
+  cache_value("k", "hello");
+  ask(client(), "GETRANGE k 00 01");
+  EXPECT_EQ(fetches().size(), 2u);
+}
+
 TEST_F(SessionReads, CoherenceLostMakesReadsGoToTheServer) {
   options_.coherence.wants_tracking = true;
   backend::CoherenceEvents& events = rig().coherence;
