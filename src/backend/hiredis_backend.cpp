@@ -169,11 +169,11 @@ void HiredisBackend::on_handshake_reply(const redisReply& reply) {
   } else {
     Greeting greeting = handshake_->greeting();
     greeting.fence_sent = handshake_sent_;
-    on_up(std::move(greeting));
+    on_up(greeting);
   }
 }
 
-void HiredisBackend::on_up(Greeting greeting) {
+void HiredisBackend::on_up(const Greeting& greeting) {
   state_ = State::kUp;
   handshake_.reset();
   timer_.cancel();

@@ -100,7 +100,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   void shake_hands();
   void send_handshake();
   void on_handshake_reply(const redisReply& reply);
-  void on_up(Greeting greeting);
+  void on_up(const Greeting& greeting);
   void dial_failed(const base::StagedError& error);
   void on_disconnected();
   void fail_waiting(const base::StagedError& error);

@@ -173,7 +173,7 @@ void answer_key(Session& session, const Request& request) {
   resp::append_bulk(reply, "lookup");
   resp::append_bulk(reply, has_string ? text_of(found[0].verdict) : why_not_cached(services, name));
   resp::append_bulk(reply, "entries");
-  resp::append_array_header(reply, static_cast<std::int64_t>(found.size()));
+  resp::append_array_header(reply, found.size());
   for (const Inspection& entry : found) {
     const std::vector<std::string> words = describe(entry, asker.now);
     resp::append_command(reply, std::vector<std::string_view>(words.begin(), words.end()));

@@ -85,7 +85,7 @@ bool Session::answer_snapshot(const Request& request, std::span<const cache::Key
   base::ByteQueue reply;
   if (view == cache::SnapshotView::kMget) {
     std::string header;
-    resp::append_array_header(header, static_cast<std::int64_t>(keys.size()));
+    resp::append_array_header(header, keys.size());
     reply.append(header);
   }
   if (!services_.cache->read_snapshot(keys, view, asker(), reply)) return false;
@@ -189,7 +189,7 @@ void Session::finish_gather(ReplyQueue::Slot slot, const Gather& gather) {
     return;
   }
   std::string header;
-  resp::append_array_header(header, static_cast<std::int64_t>(gather.parts.size()));
+  resp::append_array_header(header, gather.parts.size());
   base::ByteQueue& sink = replies_.sink(slot);
   sink.append(header);
   for (const base::SharedBytes& part : gather.parts) {
