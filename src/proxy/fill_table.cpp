@@ -57,8 +57,7 @@ void FillTable::wait(const CacheableRead& read, const cache::ReadResult& result,
   metrics_.fill_waiters.add();
   if (result.status == cache::ReadStatus::kFill && result.owner == owner()) {
     add(read, result.fill).waiters.push_back(waiter);
-    backend_->fetch(backend::FetchId{result.fill},
-                    {.db = read.db, .key = read.query.key.bytes, .command = read.query.request});
+    send(read, result.fill);
   } else if (result.status == cache::ReadStatus::kBypass) {
     fetch_uncached(read, waiter);
   } else if (result.owner == owner() && fills_.contains(result.fill)) {
@@ -71,7 +70,7 @@ void FillTable::wait(const CacheableRead& read, const cache::ReadResult& result,
 
 void FillTable::refresh(const CacheableRead& read, cache::FillId fill) {
   add(read, fill);
-  backend_->fetch(backend::FetchId{fill}, {.db = read.db, .key = read.query.key.bytes, .command = read.query.request});
+  send(read, fill);
 }
 
 void FillTable::fetch_group(int db, std::span<const cache::Key> keys, std::span<const cache::FillId> fills,
@@ -93,6 +92,10 @@ void FillTable::fetch_uncached(const CacheableRead& read, Waiter waiter) {
   Fill& fill = add(read, id);
   fill.is_cacheable = false;
   fill.waiters.push_back(waiter);
+  send(read, id);
+}
+
+void FillTable::send(const CacheableRead& read, cache::FillId id) {
   backend_->fetch(backend::FetchId{id}, {.db = read.db, .key = read.query.key.bytes, .command = read.query.request});
 }
 
@@ -141,7 +144,7 @@ void FillTable::join_remote(const CacheableRead& read, const cache::ReadResult& 
 void FillTable::start_for(const RemoteJoin& join, cache::FillId id, cache::OwnerId from) {
   const CacheableRead read = join.target.read();
   add(read, id).remote_waiters.push_back(from);
-  backend_->fetch(backend::FetchId{id}, {.db = read.db, .key = read.query.key.bytes, .command = read.query.request});
+  send(read, id);
 }
 
 void FillTable::accept_remote(cache::FillId id, cache::OwnerId from) {

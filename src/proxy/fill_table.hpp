@@ -116,6 +116,7 @@ class FillTable final : public backend::FetchEvents {
   void on_failed(backend::FetchId fetch, const base::StagedError& error) override;
 
   Fill& add(const CacheableRead& read, cache::FillId id);
+  void send(const CacheableRead& read, cache::FillId id);
   void fetch_uncached(const CacheableRead& read, Waiter waiter);
   void join_local(cache::FillId id, Waiter waiter);
   void join_remote(const CacheableRead& read, const cache::ReadResult& result, Waiter waiter);
