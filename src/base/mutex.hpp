@@ -20,8 +20,9 @@
 
 namespace anteroom::base {
 
-/// std::mutex that the compiler can check. The only lock type of the project; every lock is a leaf: nothing is logged,
-/// called back, destroyed or allocated at length while it is held.
+/// std::mutex that the compiler can check. The only lock type of the project; every lock is a leaf (but for the one
+/// that cache/system_memory.hpp tells of): nothing is logged, called back, destroyed or allocated at length while it is
+/// held.
 class ANTEROOM_CAPABILITY("mutex") Mutex {
  public:
   void lock() ANTEROOM_ACQUIRE() { mutex_.lock(); }

@@ -1,7 +1,5 @@
 #include "cache/arena.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -70,14 +68,14 @@ constexpr std::size_t bitmap_words(std::size_t slots) noexcept { return (slots +
 
 }  // namespace
 
-Arena::Arena(std::size_t page_bytes)
-    : page_bytes_(page_bytes),
-      unit_bits_(static_cast<std::uint32_t>(std::countr_zero(page_bytes / kUnitBytes))),
+Arena::Arena(PageSource& memory)
+    : memory_(memory),
+      page_bytes_(memory.page_bytes()),
+      unit_bits_(static_cast<std::uint32_t>(std::countr_zero(page_bytes_ / kUnitBytes))),
       unit_mask_((1u << unit_bits_) - 1),
       bases_(1, nullptr),
       pages_(1) {
   static_assert(class_number_for(kSlotBytesMax) + 1 == kClasses);
-  ANTEROOM_CHECK(std::has_single_bit(page_bytes) && page_bytes >= kPageBytesMin && page_bytes <= kPageBytesMax);
 }
 
 Arena::~Arena() {
@@ -211,8 +209,8 @@ Arena::PageNumber Arena::open_page(std::uint32_t class_number, std::size_t pages
 Arena::PageNumber Arena::map_page() {
   const std::size_t numbers_max = std::size_t{1} << (32 - unit_bits_);
   if (unused_numbers_ == 0 && pages_.size() == numbers_max) return 0;
-  void* const memory = mmap(nullptr, page_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return 0;
+  char* const memory = memory_.take();
+  if (memory == nullptr) return 0;
   poison(memory, page_bytes_);
 
   PageNumber number = unused_numbers_;
@@ -224,7 +222,7 @@ Arena::PageNumber Arena::map_page() {
     pages_.emplace_back();
     bases_.push_back(nullptr);
   }
-  bases_[number] = static_cast<char*>(memory);
+  bases_[number] = memory;
   return number;
 }
 
@@ -244,9 +242,7 @@ void Arena::close_page(PageNumber number) noexcept {
 
 void Arena::unmap_page(PageNumber number) noexcept {
   unpoison(bases_[number], page_bytes_);
-  // Unmapping may split a mapping, which fails when the process has as many as the kernel allows. Then at least the
-  // memory goes back, if not the addresses.
-  if (munmap(bases_[number], page_bytes_) != 0) madvise(bases_[number], page_bytes_, MADV_DONTNEED);
+  memory_.give_back(bases_[number]);
   bases_[number] = nullptr;
   pages_[number].next = unused_numbers_;
   unused_numbers_ = number;

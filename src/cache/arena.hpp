@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "cache/system_memory.hpp"
+
 namespace anteroom::cache {
 
 /// Names a piece of memory in an Arena. 0 is none.
@@ -20,11 +22,9 @@ inline constexpr Slot kNoSlot{0};
 class Arena {
  public:
   static constexpr std::size_t kSlotBytesMax = 8 * 1024;
-  static constexpr std::size_t kPageBytesMin = 16 * 1024;
-  static constexpr std::size_t kPageBytesMax = 1024 * 1024;
 
-  /// `page_bytes`: a power of two, at least kPageBytesMin, at most kPageBytesMax. Slots can name 64 GiB of pages.
-  explicit Arena(std::size_t page_bytes);
+  /// Slots can name 64 GiB of pages. `memory` outlives it.
+  explicit Arena(PageSource& memory);
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -111,6 +111,7 @@ class Arena {
   void check_page(PageNumber number) const;
   void check_class(std::uint32_t class_number) const;
 
+  PageSource& memory_;
   const std::size_t page_bytes_;
   const std::uint32_t unit_bits_;
   const std::uint32_t unit_mask_;

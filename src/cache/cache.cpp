@@ -8,6 +8,7 @@
 #include "cache/index.hpp"
 #include "cache/owners.hpp"
 #include "cache/shard.hpp"
+#include "cache/system_memory.hpp"
 
 namespace anteroom::cache {
 namespace {
@@ -18,6 +19,12 @@ constexpr std::size_t kEntryPartOfShard = 16;
 // Entries are expected to take at least this, so that a limit of bytes implies one of entries and the index need not be
 // larger: an eighth of all memory.
 constexpr std::size_t kSlotBytesExpected = 96;
+// Entries of every size class have pages of their own, so a shard should have many more pages than there are classes.
+constexpr std::size_t kPageBytes = 64 * 1024;
+constexpr std::size_t kPagesWanted = 1024;
+// One huge page may be all but empty, which a small limit would not bear.
+constexpr std::size_t kHugeBytesMin = 16 * kHugePageBytes;
+constexpr std::size_t kHugeEntriesMin = 8 * 1024;  // where there is no limit of bytes
 
 std::size_t entries_limit(const Options& options) {
   ANTEROOM_CHECK(options.capacity >= 1);
@@ -38,19 +45,45 @@ std::size_t part_of(std::size_t total, std::size_t parts, std::size_t number) {
   return total / parts + (number < total % parts ? 1 : 0);
 }
 
+Shard::Limits limits_of_shard(const Options& options, std::size_t count, std::size_t number) {
+  Shard::Limits limits{.entries = part_of(entries_limit(options), count, number),
+                       .bytes = part_of(options.capacity_bytes, count, number),
+                       .entry_bytes = options.max_entry_bytes};
+  if (limits.bytes > 0) limits.entry_bytes = std::min(limits.entry_bytes, limits.bytes / kEntryPartOfShard);
+  return limits;
+}
+
+std::size_t page_bytes_for(std::size_t shard_bytes) {
+  if (shard_bytes == 0) return kPageBytes;
+  return std::clamp(std::bit_floor(shard_bytes / kPagesWanted), PageSource::kPageBytesMin, kPageBytes);
+}
+
+bool wants_huge_pages(const Options& options) {
+  if (options.capacity_bytes > 0) return options.capacity_bytes >= kHugeBytesMin;
+  return options.capacity >= kHugeEntriesMin;
+}
+
+std::unique_ptr<SystemMemory> memory_for(const Options& options) {
+  const std::size_t count = shards_for(options);
+  const std::size_t entries = entries_limit(options);
+  std::size_t table_bytes = 0;
+  for (std::size_t i = 0; i < count; ++i) table_bytes += Index::bytes_for(part_of(entries, count, i));
+  return std::make_unique<SystemMemory>(page_bytes_for(options.capacity_bytes / count), wants_huge_pages(options),
+                                        table_bytes);
+}
+
 }  // namespace
 
 Cache::Cache(const Options& options, base::HashSeed seed)
-    : seed_(seed), rules_(options.rules), owners_(std::make_unique<Owners>(options.rules, options.stale_if_error)) {
+    : seed_(seed),
+      rules_(options.rules),
+      owners_(std::make_unique<Owners>(options.rules, options.stale_if_error)),
+      memory_(memory_for(options)) {
   const std::size_t count = shards_for(options);
-  const std::size_t entries = entries_limit(options);
   shards_.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    Shard::Limits limits{.entries = part_of(entries, count, i),
-                         .bytes = part_of(options.capacity_bytes, count, i),
-                         .entry_bytes = options.max_entry_bytes};
-    if (limits.bytes > 0) limits.entry_bytes = std::min(limits.entry_bytes, limits.bytes / kEntryPartOfShard);
-    shards_.push_back(std::make_unique<Shard>(options, limits, i, *owners_, seed_));
+    shards_.push_back(
+        std::make_unique<Shard>(options, limits_of_shard(options, count, i), i, *owners_, seed_, *memory_));
   }
 }
 

@@ -17,6 +17,7 @@ namespace anteroom::cache {
 
 class Owners;
 class Shard;
+struct SystemMemory;
 class WriteGuard;
 
 /// Sharded cache of encoded replies to reads, with a deadline per entry. Thread-safe: a mutex per shard, chosen by the
@@ -151,6 +152,7 @@ class Cache {
   const base::HashSeed seed_;
   const Rules rules_;
   const std::unique_ptr<Owners> owners_;
+  const std::unique_ptr<SystemMemory> memory_;
   std::vector<std::unique_ptr<Shard>> shards_;  // constant after construction; each has its own mutex
 };
 

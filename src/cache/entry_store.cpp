@@ -9,22 +9,14 @@
 namespace anteroom::cache {
 namespace {
 
-constexpr std::size_t kPageBytes = 64 * 1024;
-// Entries of every size class have pages of their own, so there should be many more pages than classes.
-constexpr std::size_t kPagesWanted = 1024;
 // With fewer pages than this, sizes are rounded up so that there are fewer classes: to the given number between a power
 // of two and the next. Measured with replies of up to 2 KiB, half of the memory is payload then, and not a tenth.
 constexpr std::size_t kPagesFew = 256, kClassesForFew = 4;
 constexpr std::size_t kPagesVeryFew = 64, kClassesForVeryFew = 2;
 
-std::size_t page_bytes_for(std::size_t limit_bytes) {
-  if (limit_bytes == 0) return kPageBytes;
-  return std::clamp(std::bit_floor(limit_bytes / kPagesWanted), Arena::kPageBytesMin, kPageBytes);
-}
-
 std::size_t classes_per_doubling_for(std::size_t limit_bytes) {
-  if (limit_bytes == 0 || limit_bytes >= kPagesFew * Arena::kPageBytesMin) return 0;
-  return limit_bytes >= kPagesVeryFew * Arena::kPageBytesMin ? kClassesForFew : kClassesForVeryFew;
+  if (limit_bytes == 0 || limit_bytes >= kPagesFew * PageSource::kPageBytesMin) return 0;
+  return limit_bytes >= kPagesVeryFew * PageSource::kPageBytesMin ? kClassesForFew : kClassesForVeryFew;
 }
 
 void complete_header(EntryStore::Draft& draft) {
@@ -37,12 +29,12 @@ void complete_header(EntryStore::Draft& draft) {
 
 }  // namespace
 
-EntryStore::EntryStore(const Limits& limits, const Judge& judge, const base::HashSeed& seed)
+EntryStore::EntryStore(const Limits& limits, const Judge& judge, const base::HashSeed& seed, SystemMemory& memory)
     : limits_(limits),
       judge_(judge),
       classes_per_doubling_(classes_per_doubling_for(limits.bytes)),
-      arena_(page_bytes_for(limits.bytes)),
-      index_(arena_, seed, limits.entries),
+      arena_(memory.pages),
+      index_(arena_, seed, limits.entries, memory.tables),
       policy_(make_policy(limits.policy, arena_, limits.entries)) {
   ANTEROOM_CHECK(limits.entries >= 1 && policy_ != nullptr);
 }

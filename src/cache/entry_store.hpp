@@ -42,8 +42,8 @@ class EntryStore {
     std::uint64_t evicted_capacity = 0, evicted_bytes = 0, evicted_expired = 0, evicted_epoch = 0;
   };
 
-  /// `judge` and `seed` outlive it.
-  EntryStore(const Limits& limits, const Judge& judge, const base::HashSeed& seed);
+  /// `judge`, `seed` and `memory` outlive it.
+  EntryStore(const Limits& limits, const Judge& judge, const base::HashSeed& seed, SystemMemory& memory);
   ~EntryStore();
   EntryStore(const EntryStore&) = delete;
   EntryStore& operator=(const EntryStore&) = delete;

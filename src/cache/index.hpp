@@ -44,22 +44,28 @@ class ExactBuckets {
   std::size_t buckets_;
 };
 
-/// std::allocator that tells where the memory of the table is, which the table itself does not.
+/// Takes the table's memory from TableMemory, or from the heap if that has no more, as it would be after a rehash.
+/// Tells where it is, which the table itself does not.
 template <typename T>
-struct TellingAllocator {
+struct TableAllocator {
   using value_type = T;
-  explicit TellingAllocator(const void** place) noexcept : where(place) {}
+  TableAllocator(TableMemory& from, const void** place) noexcept : memory(&from), where(place) {}
   template <typename U>
-  TellingAllocator(const TellingAllocator<U>& other) noexcept : where(other.where) {}  // NOLINT: as allocators must
+  TableAllocator(const TableAllocator<U>& other) noexcept  // NOLINT: as allocators must
+      : memory(other.memory), where(other.where) {}
 
   [[nodiscard]] T* allocate(std::size_t count) {
-    T* const memory = std::allocator<T>{}.allocate(count);
-    *where = memory;
-    return memory;
+    auto* table = static_cast<T*>(memory->take(count * sizeof(T)));
+    if (table == nullptr) table = std::allocator<T>{}.allocate(count);
+    *where = table;
+    return table;
   }
-  void deallocate(T* memory, std::size_t count) noexcept { std::allocator<T>{}.deallocate(memory, count); }
-  friend bool operator==(const TellingAllocator& a, const TellingAllocator& b) noexcept { return a.where == b.where; }
+  void deallocate(T* table, std::size_t count) noexcept {
+    if (!memory->owns(table)) std::allocator<T>{}.deallocate(table, count);
+  }
+  friend bool operator==(const TableAllocator& a, const TableAllocator& b) noexcept { return a.where == b.where; }
 
+  TableMemory* memory;
   const void** where;
 };
 
@@ -72,10 +78,10 @@ class Index {
  public:
   static constexpr std::size_t kBucketBytes = 12;
 
-  /// `arena` and `seed` outlive it.
-  Index(const Arena& arena, const base::HashSeed& seed, std::size_t entries)
+  /// `arena`, `seed` and `memory`, from which it takes bytes_for(entries), outlive it.
+  Index(const Arena& arena, const base::HashSeed& seed, std::size_t entries, TableMemory& memory)
       : hash_{&arena, &seed},
-        table_(buckets_for(entries), hash_, Same{&arena}, Allocator(&told_)),
+        table_(buckets_for(entries), hash_, Same{&arena}, Allocator(memory, &told_)),
         buckets_at_start_(table_.bucket_count()),
         first_bucket_(static_cast<const char*>(told_)),
         buckets_(buckets_at_start_) {
@@ -86,6 +92,9 @@ class Index {
   [[nodiscard]] static constexpr std::size_t buckets_for(std::size_t entries) noexcept {
     // A few more, so that rounding inside the table cannot cost the last places of a small one.
     return entries + entries * 3 / 17 + 8;
+  }
+  [[nodiscard]] static constexpr std::size_t bytes_for(std::size_t entries) noexcept {
+    return TableMemory::rounded(buckets_for(entries) * kBucketBytes);
   }
 
   /// Begins to load what find() will look at first. Thread-safe, unlike all else, so that the wait for memory can pass
@@ -135,6 +144,8 @@ class Index {
   // only grow beyond this.
   static constexpr float kLoadMax = 0.9f;
 
+  static constexpr std::size_t kCacheLineBytes = 64;
+
   struct AnyKey {};
   static const Entry& entry_at(const Arena& arena, Slot slot) noexcept {
     return *reinterpret_cast<const Entry*>(arena.at(slot));
@@ -150,11 +161,15 @@ class Index {
     bool operator()(Slot a, Slot b) const noexcept { return a == b; }
     bool operator()(Slot slot, const Name& name) const noexcept {
       const Entry& entry = entry_at(*arena, slot);
+      // It nearly always is the entry: what follows the header is on its way while that is being looked at.
+      const char* const at = reinterpret_cast<const char*>(&entry);
+      __builtin_prefetch(at + kCacheLineBytes);
+      __builtin_prefetch(at + 2 * kCacheLineBytes);
       return entry.space == name.space && name_kind(entry) == name.kind && name_of(entry) == name.bytes;
     }
     bool operator()(Slot slot, AnyKey) const noexcept { return entry_at(*arena, slot).kind != kResultKind; }
   };
-  using Allocator = index_detail::TellingAllocator<Slot>;
+  using Allocator = index_detail::TableAllocator<Slot>;
   using Table = tsl::robin_set<Slot, HashOf, Same, Allocator, /*StoreHash=*/true, index_detail::ExactBuckets>;
   static_assert(sizeof(tsl::detail_robin_hash::bucket_entry<Slot, true>) == kBucketBytes);
 

@@ -17,13 +17,13 @@ EntryStore::Limits store_limits(const Options& options, const Shard::Limits& lim
 }  // namespace
 
 Shard::Shard(const Options& options, const Limits& limits, std::size_t number, const Owners& owners,
-             const base::HashSeed& seed)
+             const base::HashSeed& seed, SystemMemory& memory)
     : number_(number),
       entry_bytes_max_(limits.entry_bytes),
       owners_(owners),
       judge_(owners, options.stale_while_revalidate, options.stale_if_error),
       hot_writes_(options.hot_write_bypass),
-      store_(store_limits(options, limits, sizeof(Shard) + hot_writes_.bytes()), judge_, seed) {
+      store_(store_limits(options, limits, sizeof(Shard) + hot_writes_.bytes()), judge_, seed, memory) {
   ANTEROOM_CHECK(number < Cache::kShardsMax);
 }
 

@@ -16,7 +16,7 @@
 namespace anteroom::cache {
 
 /// One part of a Cache with its own mutex, entries and fills. Thread-safe; the calls mean what Cache says. Owned by the
-/// Cache, whose Owners and seed must outlive it.
+/// Cache, whose Owners, seed and memory must outlive it.
 ///
 /// An entry and an attached fill may exist for one name at once: while a stale entry is fetched anew, while one is kept
 /// for bad times, and after start_fill(). Only commit() of the attached fill makes an entry, in the other's place.
@@ -30,7 +30,7 @@ class alignas(
   };
   /// `number` < kShardsMax makes the fill ids of this shard differ from those of others.
   Shard(const Options& options, const Limits& limits, std::size_t number, const Owners& owners,
-        const base::HashSeed& seed);
+        const base::HashSeed& seed, SystemMemory& memory);
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 

@@ -64,7 +64,8 @@ class PolicyReplay {
 
   const std::size_t capacity_;
   const base::HashSeed seed_ = base::HashSeed::fixed(1);
-  Arena arena_{64 * 1024};
+  PageSource memory_{64 * 1024, false};
+  Arena arena_{memory_};
   std::unique_ptr<EvictionPolicy> policy_;
   std::vector<Slot> slots_;  // by object
 };

@@ -38,7 +38,8 @@ class ArenaTest : public ::testing::Test {
     return seen;
   }
 
-  Arena arena{kPage};
+  PageSource memory{kPage, false};
+  Arena arena{memory};
 };
 
 TEST_F(ArenaTest, ClassesAreSixteenApartAndThenAnEighthAbove) {
@@ -77,11 +78,12 @@ TEST_F(ArenaTest, EveryClassFillsWholePagesWithSlotsThatDoNotOverlap) {
 }
 
 TEST_F(ArenaTest, LargestPagesHoldTheSmallestSlots) {
-  Arena large(Arena::kPageBytesMax);
+  PageSource large_pages(PageSource::kPageBytesMax, false);
+  Arena large(large_pages);
   std::set<Slot> slots;
-  for (std::size_t i = 0; i <= Arena::kPageBytesMax / 16; ++i) slots.insert(large.allocate(1, kNoLimit));
+  for (std::size_t i = 0; i <= PageSource::kPageBytesMax / 16; ++i) slots.insert(large.allocate(1, kNoLimit));
 
-  EXPECT_EQ(slots.size(), Arena::kPageBytesMax / 16 + 1);
+  EXPECT_EQ(slots.size(), PageSource::kPageBytesMax / 16 + 1);
   EXPECT_FALSE(slots.contains(kNoSlot));
   EXPECT_EQ(large.pages(), 2u);
   large.check_invariants();
@@ -341,7 +343,8 @@ class ArenaModel {
   }
 
   std::mt19937_64 random_;
-  Arena arena_{kPage};
+  PageSource memory_{kPage, false};
+  Arena arena_{memory_};
   std::map<Slot, std::string> slots_;
   std::uint64_t cursor_ = 0;
   std::uint64_t steps_ = 0;

@@ -39,7 +39,8 @@ class LruPolicyTest : public ::testing::Test {
     return order;
   }
 
-  Arena arena{16 * 1024};
+  PageSource memory{PageSource::kPageBytesMin, false};
+  Arena arena{memory};
   std::unique_ptr<EvictionPolicy> policy = make_policy(Policy::kLru, arena, 100);
 };
 
@@ -101,6 +102,27 @@ TEST_F(LruPolicyTest, MovedEntryKeepsItsPlace) {
   EXPECT_EQ(evict_all(), (std::vector{moved_a, moved_b, moved_c}));
 }
 
+TEST_F(LruPolicyTest, HitsNotedBeforeAMoveCountForTheEntryThatMoved) {
+  const Slot a = insert();
+  const Slot b = insert();
+  policy->on_hit(a);
+
+  const Slot moved_a = move(a);
+  policy->on_hit(moved_a);
+
+  EXPECT_EQ(evict_all(), (std::vector{b, moved_a}));
+}
+
+TEST_F(LruPolicyTest, HitsNotedBeforeAnInsertionAreOlderThanIt) {
+  const Slot a = insert();
+  const Slot b = insert();
+  policy->on_hit(a);
+
+  const Slot c = insert();
+
+  EXPECT_EQ(evict_all(), (std::vector{b, a, c}));
+}
+
 TEST_F(LruPolicyTest, RandomCallsAgreeWithAList) {
   const std::uint64_t seed = std::random_device{}();
   SCOPED_TRACE(seed);
@@ -118,8 +140,12 @@ TEST_F(LruPolicyTest, RandomCallsAgreeWithAList) {
     } else if (action == 2) {
       *chosen = move(*chosen);
     } else if (action == 3) {
-      policy->on_hit(*chosen);
-      model.splice(model.end(), model, chosen);
+      // Sometimes more hits than the policy notes at a time, which only a run without other calls can be.
+      for (std::uint64_t hits = random() % 2 == 0 ? 1 : random() % 200; hits > 0; --hits) {
+        const auto hit = std::next(model.begin(), static_cast<long>(random() % model.size()));
+        policy->on_hit(*hit);
+        model.splice(model.end(), model, hit);
+      }
     } else {
       ASSERT_EQ(policy->victim(), model.front());
       erase(model.front(), true);

@@ -69,7 +69,8 @@ class S3FifoPolicyTest : public ::testing::Test {
     return std::ranges::any_of(fingerprints, [&](const auto& each) { return each.second == fingerprint; });
   }
 
-  Arena arena{16 * 1024};
+  PageSource memory{PageSource::kPageBytesMin, false};
+  Arena arena{memory};
   std::unique_ptr<EvictionPolicy> policy = make_policy(Policy::kS3Fifo, arena, kCapacity);
   std::map<Slot, std::uint32_t> fingerprints;
 };
