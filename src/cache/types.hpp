@@ -10,6 +10,9 @@
 /// The plain types of the cache's interface.
 namespace anteroom::cache {
 
+/// GET's answer for a key that does not exist. Replies are kept as RESP2 has them.
+inline constexpr std::string_view kNullBulk = "$-1\r\n";
+
 /// Namespace of a key: two sessions that must not see each other's value of one name (another db, later another user)
 /// read in different spaces. Spaces above kSpaceMax are not cached.
 enum class Space : std::uint32_t {};

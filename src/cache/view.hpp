@@ -8,8 +8,6 @@
 
 namespace anteroom::cache {
 
-inline constexpr std::string_view kNullBulk = "$-1\r\n";
-
 /// Whether append_view() would answer.
 [[nodiscard]] bool answers_view(EntryKind kind, std::string_view reply, View::Kind view) noexcept;
 

@@ -11,7 +11,7 @@ namespace {
 using Kind = CachedReads::Kind;
 using View = cache::View::Kind;
 
-constexpr std::string_view kNull = "$-1\r\n";
+constexpr std::string_view kNull = cache::kNullBulk;
 constexpr std::string_view kZero = ":0\r\n";
 constexpr std::string_view kEmptyString = "$0\r\n\r\n";
 constexpr std::string_view kEmptyArray = "*0\r\n";

@@ -25,7 +25,7 @@ enum class HashCommands : std::uint8_t { kAuto, kOn, kOff };
 struct CacheableRead {
   cache::Query query;  ///< its bytes belong to the request
   int db = 0;
-  std::string_view missing_reply = "$-1\r\n";  ///< of static storage
+  std::string_view missing_reply = cache::kNullBulk;  ///< of static storage
 };
 
 /// Which commands, and of them which keys, may be answered from the cache (COHERENCE.md B.1, classes 1 and 2). All

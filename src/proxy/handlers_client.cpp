@@ -26,12 +26,12 @@ void handle_client_id(Session& session, const Request& request) {
 }
 
 void handle_client_getname(Session& session, const Request& request) {
-  if (session.name().empty()) {
-    session.answer(request, "$-1\r\n");
-    return;
-  }
   std::string reply;
-  resp::append_bulk(reply, session.name());
+  if (session.name().empty()) {
+    resp::append_null(reply, resp::Protocol::kResp2);
+  } else {
+    resp::append_bulk(reply, session.name());
+  }
   session.answer(request, reply);
 }
 

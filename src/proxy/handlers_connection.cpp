@@ -1,11 +1,11 @@
 // Commands about the connection, answered here: the session is ours, not the server's. Texts are Redis 7.0's.
 #include <array>
-#include <charconv>
 #include <limits>
 #include <optional>
 #include <string>
 
 #include "base/ascii.hpp"
+#include "base/parse_int.hpp"
 #include "proxy/forwarder.hpp"
 #include "proxy/handlers.hpp"
 #include "proxy/session.hpp"
@@ -18,14 +18,6 @@ namespace {
 
 constexpr std::string_view kOk = "+OK\r\n";
 constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
-
-// Strictly as Redis reads an integer argument: no sign but '-', no leading zeros, no spaces.
-std::optional<std::int64_t> strict_integer(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || std::to_string(value) != text) return std::nullopt;
-  return value;
-}
 
 void handle_ping(Session& session, const Request& request) {
   if (request.args.size() > 2) {
@@ -66,7 +58,7 @@ void handle_cluster_mode(Session& session, const Request& request) {
 // names: there it changes nothing, and whether that link could be made is the answer. What was sent on the old link
 // must have its reply by then, because two links keep no order.
 void handle_select(Session& session, const Request& request) {
-  const auto db = strict_integer(request.args[1]);
+  const auto db = base::parse_int(request.args[1]);
   if (!db) {
     session.answer_error(request, "ERR value is not an integer or out of range");
   } else if (*db < std::numeric_limits<int>::min() || *db > std::numeric_limits<int>::max()) {
@@ -161,7 +153,7 @@ HelloOptions parse_hello(std::span<const std::string_view> args) {
 void handle_hello(Session& session, const Request& request) {
   HelloOptions options;
   if (request.args.size() >= 2) {
-    const auto version = strict_integer(request.args[1]);
+    const auto version = base::parse_int(request.args[1]);
     if (!version) {
       session.answer_error(request, "ERR Protocol version is not an integer or out of range");
       return;

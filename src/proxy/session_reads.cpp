@@ -12,8 +12,6 @@
 namespace anteroom::proxy {
 namespace {
 
-constexpr std::string_view kNullBulk = "$-1\r\n";
-
 bool is_hit(cache::ReadStatus status) { return status == cache::ReadStatus::kHit || status == cache::ReadStatus::kNil; }
 
 void append_to(base::ByteQueue& sink, const base::SharedBytes& encoded) {
@@ -42,7 +40,7 @@ void Session::read_through_cache(const Request& request, const CacheableRead& re
 
   const cache::ReadResult result = services_.cache->read(read.query, asker(), sink);
   if (is_hit(result.status)) {
-    if (result.status == cache::ReadStatus::kNil) sink.append(kNullBulk);
+    if (result.status == cache::ReadStatus::kNil) sink.append(cache::kNullBulk);
     if (result.fill != 0) services_.fills.refresh(read, result.fill);
     if (!direct) replies_.finish(slot);
     note_answered(request, Outcome::Source::kCacheHit, {});
@@ -125,7 +123,7 @@ void Session::read_each(const Request& request, std::span<const cache::Key> keys
     const cache::ReadResult result = services_.cache->read(read.query, asker(), hit);
     if (is_hit(result.status)) {
       if (result.fill != 0) services_.fills.refresh(read, result.fill);
-      hits[i] = std::make_shared<std::string>(result.status == cache::ReadStatus::kNil ? std::string(kNullBulk)
+      hits[i] = std::make_shared<std::string>(result.status == cache::ReadStatus::kNil ? std::string(cache::kNullBulk)
                                                                                        : hit.to_string());
     } else {
       misses.emplace_back(i, result);
@@ -194,7 +192,7 @@ void Session::finish_gather(ReplyQueue::Slot slot, const Gather& gather) {
   sink.append(header);
   for (const base::SharedBytes& part : gather.parts) {
     if (part->starts_with('-')) {
-      sink.append(kNullBulk);
+      sink.append(cache::kNullBulk);
     } else {
       append_to(sink, part);
     }

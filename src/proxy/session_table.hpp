@@ -27,8 +27,7 @@ class SessionTable final : public FillReaders {
   /// From now on find() does not know it; it is destroyed at the end of the turn, because it may be running.
   void retire(SessionId id);
 
-  void on_fill_reply(SessionId id, ReplyQueue::Slot slot, std::size_t part,
-                     const base::SharedBytes& encoded) override;
+  void on_fill_reply(SessionId id, ReplyQueue::Slot slot, std::size_t part, const base::SharedBytes& encoded) override;
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   /// The living sessions; for periodic work and listings. The callback may retire the one it is given,
