@@ -9,7 +9,6 @@
 namespace anteroom::proxy {
 namespace {
 
-constexpr std::string_view kNullBulk = "$-1\r\n";
 // Ids of fetches that have no ticket; those of the cache do not come so far.
 constexpr cache::FillId kUncached = cache::FillId{1} << 63;
 
@@ -41,20 +40,14 @@ cache::Query FillTable::Target::query() const noexcept {
   return {.key = own, .request = request, .request_hash = request_hash, .view = view};
 }
 
-FillTable::FillTable(net::EventLoop& loop, FillReaders& readers, cache::Cache& cache, const Coherence& coherence,
-                     FillMesh& mesh, metrics::WorkerMetrics& metrics, const Options& options)
-    : loop_(loop),
-      readers_(readers),
-      cache_(cache),
-      coherence_(coherence),
-      mesh_(mesh),
-      metrics_(metrics),
+FillTable::FillTable(Context context, const Options& options)
+    : context_(context),
       options_(options),
-      random_(static_cast<std::uint32_t>(coherence.owner()) + 1),
-      timer_(loop, [this] { expire(); }) {}
+      random_(static_cast<std::uint32_t>(owner()) + 1),
+      timer_(context.loop, [this] { expire(); }) {}
 
 void FillTable::wait(const CacheableRead& read, const cache::ReadResult& result, Waiter waiter) {
-  metrics_.fill_waiters.add();
+  context_.metrics.fill_waiters.add();
   if (result.status == cache::ReadStatus::kFill && result.owner == owner()) {
     add(read, result.fill).waiters.push_back(waiter);
     send(read, result.fill);
@@ -78,7 +71,7 @@ void FillTable::fetch_group(int db, std::span<const cache::Key> keys, std::span<
   std::vector<backend::FetchId> ids;
   std::vector<std::string_view> names;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    metrics_.fill_waiters.add();
+    context_.metrics.fill_waiters.add();
     add({.query = cache::Cache::string_query(keys[i]), .db = db}, fills[i]).waiters.push_back(waiter);
     ++waiter.part;
     ids.push_back(backend::FetchId{fills[i]});
@@ -100,10 +93,10 @@ void FillTable::send(const CacheableRead& read, cache::FillId id) {
 }
 
 FillTable::Fill& FillTable::add(const CacheableRead& read, cache::FillId id) {
-  const auto [place, is_new] = fills_.try_emplace(id, read, loop_.now());
+  const auto [place, is_new] = fills_.try_emplace(id, read, context_.loop.now());
   ANTEROOM_CHECK(is_new);
   if (options_.fill_timeout > base::Milliseconds::zero()) {
-    deadlines_.emplace_back(loop_.now() + options_.fill_timeout, id);
+    deadlines_.emplace_back(context_.loop.now() + options_.fill_timeout, id);
     arm_timer();
   }
   return place->second;
@@ -132,12 +125,13 @@ void FillTable::join_remote(const CacheableRead& read, const cache::ReadResult& 
   join.waiters.push_back(waiter);
   if (!is_first) return;
   if (result.status == cache::ReadStatus::kFill) {
-    mesh_.post(result.owner, [id = result.fill, from = owner(), copy = RemoteJoin(read)](FillTable& table) {
+    context_.mesh.post(result.owner, [id = result.fill, from = owner(), copy = RemoteJoin(read)](FillTable& table) {
       table.start_for(copy, id, from);
     });
     return;
   }
-  mesh_.post(result.owner, [id = result.fill, from = owner()](FillTable& table) { table.accept_remote(id, from); });
+  context_.mesh.post(result.owner,
+                     [id = result.fill, from = owner()](FillTable& table) { table.accept_remote(id, from); });
 }
 
 // Whoever joins the fill before this message has come finds that it has not begun, and looks into the cache again.
@@ -154,7 +148,7 @@ void FillTable::accept_remote(cache::FillId id, cache::OwnerId from) {
     return;
   }
   const base::SharedBytes reply = found != fills_.end() ? found->second.reply : nullptr;
-  mesh_.post(from, [id, reply](FillTable& table) { table.finish_remote(id, reply); });
+  context_.mesh.post(from, [id, reply](FillTable& table) { table.finish_remote(id, reply); });
 }
 
 void FillTable::finish_remote(cache::FillId id, const base::SharedBytes& reply) {
@@ -175,7 +169,7 @@ void FillTable::read_again(const RemoteJoin& join) {
   const CacheableRead read = join.target.read();
   for (const Waiter& waiter : join.waiters) {
     base::ByteQueue hit;
-    cache::ReadResult result = cache_.read(read.query, coherence_.asker(true), hit);
+    cache::ReadResult result = context_.cache.read(read.query, context_.coherence.asker(true), hit);
     switch (result.status) {
       case cache::ReadStatus::kHit:
         if (result.fill != 0) refresh(read, result.fill);
@@ -183,7 +177,7 @@ void FillTable::read_again(const RemoteJoin& join) {
         break;
       case cache::ReadStatus::kNil:
         if (result.fill != 0) refresh(read, result.fill);
-        answer({waiter}, std::make_shared<std::string>(kNullBulk));
+        answer({waiter}, std::make_shared<std::string>(cache::kNullBulk));
         break;
       case cache::ReadStatus::kBypass:
       case cache::ReadStatus::kFill:
@@ -214,7 +208,7 @@ void FillTable::on_value(backend::FetchId fetch, base::SharedBytes encoded_reply
   Fill& fill = at(fetch);
   if (fill.is_abandoned) return;
   fill.kind = encoded_reply ? cache::EntryKind::kValue : cache::EntryKind::kNil;
-  fill.reply = encoded_reply ? std::move(encoded_reply) : std::make_shared<std::string>(kNullBulk);
+  fill.reply = encoded_reply ? std::move(encoded_reply) : std::make_shared<std::string>(cache::kNullBulk);
   give_out(static_cast<cache::FillId>(fetch), fill);
 }
 
@@ -224,7 +218,7 @@ void FillTable::on_server_error(backend::FetchId fetch, std::string_view error) 
   // That a key is of another type is tracked like a value; every other error may be gone the next moment.
   fill.is_cacheable = error.starts_with("WRONGTYPE");
   if (fill.is_cacheable && fill.target.request.empty()) fill.kind = cache::EntryKind::kWrongType;
-  if (!fill.is_cacheable) metrics_.fill_errors.add();
+  if (!fill.is_cacheable) context_.metrics.fill_errors.add();
   fill.reply = error_reply(error);
   give_out(static_cast<cache::FillId>(fetch), fill);
 }
@@ -233,25 +227,25 @@ void FillTable::on_ttl(backend::FetchId fetch, std::int64_t pttl_ms) {
   const Fill fill = take(fetch);
   if (fill.is_abandoned) return;  // the ticket was given back when it timed out
   const auto id = static_cast<cache::FillId>(fetch);
-  const cache::TtlPolicy& policy = coherence_.is_tracked() ? options_.ttl : options_.untracked_ttl;
+  const cache::TtlPolicy& policy = context_.coherence.is_tracked() ? options_.ttl : options_.untracked_ttl;
   const auto deadlines = fill.is_cacheable ? cache::entry_deadlines(policy, presence(fill, pttl_ms), fill.sent, pttl_ms,
-                                                                    loop_.now(), jitter())
+                                                                    context_.loop.now(), jitter())
                                            : std::nullopt;
   if (!deadlines) {
-    cache_.abandon(fill.target.query(), id);
+    context_.cache.abandon(fill.target.query(), id);
     return;
   }
   const std::string_view reply = fill.kind == cache::EntryKind::kNil ? std::string_view{} : *fill.reply;
-  cache_.commit(fill.target.query(), id, fill.kind, reply, *deadlines, loop_.now());
+  context_.cache.commit(fill.target.query(), id, fill.kind, reply, *deadlines, context_.loop.now());
 }
 
 void FillTable::on_failed(backend::FetchId fetch, const base::StagedError& error) {
   Fill fill = take(fetch);
   if (fill.is_abandoned) return;
   const auto id = static_cast<cache::FillId>(fetch);
-  cache_.abandon(fill.target.query(), id);
+  context_.cache.abandon(fill.target.query(), id);
   if (fill.reply) return;  // everyone has been answered; only the time to live was missing
-  metrics_.fill_errors.add();
+  context_.metrics.fill_errors.add();
   answer_all(id, fill, error_reply(error.reply()));
 }
 
@@ -274,36 +268,36 @@ double FillTable::jitter() {
 // --- Answers ---
 
 void FillTable::give_out(cache::FillId id, Fill& fill) {
-  cache_.answered(fill.target.query(), id);
+  context_.cache.answered(fill.target.query(), id);
   // What other workers' connections brought may be older, and must not be read after this (R14).
-  if (options_.has_other_workers) cache_.supersede(fill.target.query().key, owner());
+  if (options_.has_other_workers) context_.cache.supersede(fill.target.query().key, owner());
   answer_all(id, fill, fill.reply);
 }
 
 void FillTable::answer_all(cache::FillId id, Fill& fill, const base::SharedBytes& reply) {
   answer(std::exchange(fill.waiters, {}), reply);
   for (const cache::OwnerId worker : std::exchange(fill.remote_waiters, {})) {
-    mesh_.post(worker, [id, reply](FillTable& table) { table.finish_remote(id, reply); });
+    context_.mesh.post(worker, [id, reply](FillTable& table) { table.finish_remote(id, reply); });
   }
 }
 
 void FillTable::answer(const std::vector<Waiter>& waiters, const base::SharedBytes& reply) {
-  for (const Waiter& waiter : waiters) readers_.on_fill_reply(waiter.session, waiter.slot, waiter.part, reply);
+  for (const Waiter& waiter : waiters) context_.readers.on_fill_reply(waiter.session, waiter.slot, waiter.part, reply);
 }
 
 // --- Timeouts ---
 
 void FillTable::expire() {
-  while (!deadlines_.empty() && deadlines_.front().first <= loop_.now()) {
+  while (!deadlines_.empty() && deadlines_.front().first <= context_.loop.now()) {
     const cache::FillId id = deadlines_.front().second;
     deadlines_.pop_front();
     const auto found = fills_.find(id);
     if (found == fills_.end() || found->second.is_abandoned) continue;
     Fill& fill = found->second;
     fill.is_abandoned = true;
-    cache_.abandon(fill.target.query(), id);
+    context_.cache.abandon(fill.target.query(), id);
     if (fill.reply) continue;
-    metrics_.fill_timeouts.add();
+    context_.metrics.fill_timeouts.add();
     answer_all(id, fill, error_reply(base::StagedError::no_reply(options_.fill_timeout).reply()));
   }
   arm_timer();
@@ -313,7 +307,7 @@ void FillTable::arm_timer() {
   // Those that were answered in time leave the front without a look at the clock.
   while (!deadlines_.empty() && !fills_.contains(deadlines_.front().second)) deadlines_.pop_front();
   if (deadlines_.empty() || timer_.is_running()) return;
-  const base::TimePoint now = loop_.now();
+  const base::TimePoint now = context_.loop.now();
   timer_.start(deadlines_.front().first > now ? deadlines_.front().first - now : base::Duration::zero());
 }
 

@@ -58,11 +58,19 @@ class FillTable final : public backend::FetchEvents {
     std::size_t waiters_max = 65536;        ///< per fetch; more are answered with an error
   };
 
-  /// Everything outlives the table.
-  FillTable(net::EventLoop& loop, FillReaders& readers, cache::Cache& cache, const Coherence& coherence, FillMesh& mesh,
-            metrics::WorkerMetrics& metrics, const Options& options);
+  /// What is around it, which outlives the table.
+  struct Context {
+    net::EventLoop& loop;
+    FillReaders& readers;
+    cache::Cache& cache;
+    const Coherence& coherence;
+    FillMesh& mesh;
+    metrics::WorkerMetrics& metrics;
+  };
+
+  FillTable(Context context, const Options& options);
   void set_backend(backend::CacheBackend& backend) noexcept { backend_ = &backend; }
-  [[nodiscard]] cache::OwnerId owner() const noexcept { return coherence_.owner(); }
+  [[nodiscard]] cache::OwnerId owner() const noexcept { return context_.coherence.owner(); }
 
   [[nodiscard]] bool is_congested() const noexcept { return backend_->is_congested(); }
   /// `result` is what Cache::read() said in this turn, no hit. With kBypass the value is fetched for this reader alone.
@@ -135,12 +143,7 @@ class FillTable final : public backend::FetchEvents {
   void expire();
   void arm_timer();
 
-  net::EventLoop& loop_;
-  FillReaders& readers_;
-  cache::Cache& cache_;
-  const Coherence& coherence_;
-  FillMesh& mesh_;
-  metrics::WorkerMetrics& metrics_;
+  const Context context_;
   const Options options_;
   backend::CacheBackend* backend_ = nullptr;
   std::unordered_map<cache::FillId, Fill> fills_;
