@@ -16,8 +16,7 @@
 // * RESTORE, MOVE and COPY write only keys they name, though in another database: a drop reaches every database.
 // * MIGRATE removes keys once another server has them, whatever this one answers; PFDEBUG changes an encoding.
 // * Admin commands may write anything (DEBUG, REPLICAOF, MODULE LOAD, FAILOVER, changes of slot ownership), except
-// those
-//   that only save or show state.
+//   those that only save or show state.
 // * PUBLISH and SPUBLISH touch channels, TOUCH only the clock of a key: nothing.
 #include "command/table_data.hpp"
 
