@@ -12,6 +12,23 @@
 namespace anteroom::backend {
 namespace {
 
+// hiredis makes every reply by these; all readers that it makes have the same.
+const redisReplyObjectFunctions& makers_of_hiredis() {
+  static const redisReplyObjectFunctions makers = [] {
+    const std::unique_ptr<redisReader, decltype(&redisReaderFree)> reader(redisReaderCreate(), &redisReaderFree);
+    ANTEROOM_CHECK(reader != nullptr);
+    return *reader->fn;
+  }();
+  return makers;
+}
+
+// Null, which hiredis takes for an error, if the aggregate is too deep.
+void* make_shallow_aggregate(const redisReadTask* task, std::size_t elements) {
+  std::size_t depth = 1;
+  for (const redisReadTask* outer = task->parent; outer != nullptr; outer = outer->parent) ++depth;
+  return depth > Hooks::kReplyDepthMax ? nullptr : makers_of_hiredis().createArray(task, elements);
+}
+
 constexpr char kPushMark = '>';  // the first byte of what the server says unasked
 
 }  // namespace
@@ -44,6 +61,7 @@ redisAsyncContext* Hooks::make_context(HiredisBackend& backend) {
   redis->ev.delRead = [](void* self) { static_cast<HiredisBackend*>(self)->stream_->want_read(false); };
   redis->ev.addWrite = [](void* self) { static_cast<HiredisBackend*>(self)->stream_->want_write(true); };
   redis->ev.delWrite = [](void* self) { static_cast<HiredisBackend*>(self)->stream_->want_write(false); };
+  limit_depth(*redis->c.reader);
   redisAsyncSetDisconnectCallback(redis, on_disconnect);
   redisAsyncSetPushCallback(redis, on_push);
   redis->ev.addRead(&backend);
@@ -92,6 +110,15 @@ void Hooks::on_push(redisAsyncContext* redis, void* push) noexcept {
 }
 
 void Hooks::on_disconnect(const redisAsyncContext* redis, int) noexcept { backend_of(redis).on_disconnected(); }
+
+void Hooks::limit_depth(redisReader& reader) {
+  static redisReplyObjectFunctions makers = [] {
+    redisReplyObjectFunctions changed = makers_of_hiredis();
+    changed.createArray = make_shallow_aggregate;
+    return changed;
+  }();
+  reader.fn = &makers;
+}
 
 std::size_t Hooks::unwritten_bytes(const redisAsyncContext& redis) noexcept { return sdslen(redis.c.obuf); }
 

@@ -35,6 +35,11 @@ struct Hooks {
   static void on_fence(redisAsyncContext* redis, void* reply, void*) noexcept;
   static void on_push(redisAsyncContext* redis, void* push) noexcept;
 
+  /// Makes replies that are nested more deeply than kReplyDepthMax errors of the protocol: hiredis and what comes after
+  /// it recurse into replies.
+  static void limit_depth(redisReader& reader);
+  static constexpr std::size_t kReplyDepthMax = 32;
+
   static std::size_t unwritten_bytes(const redisAsyncContext& redis) noexcept;
   /// Between two replies, with none begun.
   static bool is_between_replies(const redisAsyncContext& redis) noexcept;

@@ -1,5 +1,8 @@
 #include "backend/resp2_encoding.hpp"
 
+#include <algorithm>
+#include <span>
+
 namespace anteroom::backend {
 namespace {
 
@@ -25,16 +28,17 @@ bool is_member_with_score(const redisReply& reply) noexcept {
 }
 
 void append_elements(std::string& out, const redisReply& reply) {
+  const std::span<redisReply* const> elements(reply.element, reply.elements);
   const bool is_flattened =
-      reply.type == REDIS_REPLY_ARRAY && reply.elements > 0 && is_member_with_score(*reply.element[0]);
+      reply.type == REDIS_REPLY_ARRAY && !elements.empty() &&
+      std::ranges::all_of(elements, [](const redisReply* element) { return is_member_with_score(*element); });
   append_header(out, '*', static_cast<long long>(is_flattened ? 2 * reply.elements : reply.elements));
-  for (std::size_t i = 0; i < reply.elements; ++i) {
-    const redisReply& element = *reply.element[i];
-    if (is_flattened && is_member_with_score(element)) {
-      append_as_resp2(out, *element.element[0]);
-      append_as_resp2(out, *element.element[1]);
+  for (const redisReply* element : elements) {
+    if (is_flattened) {
+      append_as_resp2(out, *element->element[0]);
+      append_as_resp2(out, *element->element[1]);
     } else {
-      append_as_resp2(out, element);
+      append_as_resp2(out, *element);
     }
   }
 }

@@ -154,6 +154,18 @@ TEST_F(HiredisBackendTest, ReplyThatIsNoRespEndsTheConnection) {
   EXPECT_TRUE(run_until([&] { return server.is_closed_by_peer(); }));
 }
 
+TEST_F(HiredisBackendTest, ReplyThatIsNestedTooDeeplyEndsTheConnection) {
+  fetch(1, "a");
+  auto& server = server_with(2);
+  std::string nested;
+  for (int i = 0; i < 300'000; ++i) nested += "*1\r\n";
+
+  server.send(nested);
+
+  ASSERT_TRUE(over(1));
+  EXPECT_FALSE(fetches_[1].failed.empty());
+}
+
 TEST_F(HiredisBackendTest, PeerThatIsSilentForTwoTimeoutsIsLeft) {
   options_.response_timeout = milliseconds(30);
   fetch(1, "a");

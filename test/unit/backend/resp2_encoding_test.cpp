@@ -1,0 +1,58 @@
+#include "backend/resp2_encoding.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace anteroom::backend {
+namespace {
+
+/// What a client of RESP2 is told when the server has answered `resp3`.
+std::string as_resp2(std::string_view resp3) {
+  const std::unique_ptr<redisReader, decltype(&redisReaderFree)> reader(redisReaderCreate(), &redisReaderFree);
+  redisReaderFeed(reader.get(), resp3.data(), resp3.size());
+  void* reply = nullptr;
+  if (redisReaderGetReply(reader.get(), &reply) != REDIS_OK || reply == nullptr) return "no reply";
+  std::string out;
+  append_as_resp2(out, *static_cast<redisReply*>(reply));
+  freeReplyObject(reply);
+  return out;
+}
+
+TEST(Resp2Encoding, TypesOfResp2StayAsTheyAre) {
+  for (const std::string_view same : {"+OK\r\n", "-ERR text\r\n", ":-12\r\n", "$0\r\n\r\n", "$4\r\na\r\nb\r\n",
+                                      "$-1\r\n", "*0\r\n", "*3\r\n:1\r\n$1\r\na\r\n*1\r\n$-1\r\n"}) {
+    EXPECT_EQ(as_resp2(same), same);
+  }
+}
+
+TEST(Resp2Encoding, TypesOfResp3BecomeWhatRedisSendsInstead) {
+  EXPECT_EQ(as_resp2("_\r\n"), "$-1\r\n");
+  EXPECT_EQ(as_resp2("#t\r\n"), ":1\r\n");
+  EXPECT_EQ(as_resp2("#f\r\n"), ":0\r\n");
+  EXPECT_EQ(as_resp2(",1.5\r\n"), "$3\r\n1.5\r\n");
+  EXPECT_EQ(as_resp2(",inf\r\n"), "$3\r\ninf\r\n");
+  EXPECT_EQ(as_resp2("(12345678901234567890\r\n"), "$20\r\n12345678901234567890\r\n");
+  EXPECT_EQ(as_resp2("=7\r\ntxt:abc\r\n"), "$3\r\nabc\r\n");
+}
+
+TEST(Resp2Encoding, MapsAndSetsBecomeArrays) {
+  EXPECT_EQ(as_resp2("%2\r\n+a\r\n:1\r\n+b\r\n:2\r\n"), "*4\r\n+a\r\n:1\r\n+b\r\n:2\r\n");
+  EXPECT_EQ(as_resp2("~2\r\n+a\r\n+b\r\n"), "*2\r\n+a\r\n+b\r\n");
+  EXPECT_EQ(as_resp2("%0\r\n"), "*0\r\n");
+}
+
+TEST(Resp2Encoding, MembersWithTheirScoresAreFlattened) {
+  EXPECT_EQ(as_resp2("*2\r\n*2\r\n$1\r\na\r\n,1\r\n*2\r\n$1\r\nb\r\n,2.5\r\n"),
+            "*4\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$3\r\n2.5\r\n");
+}
+
+TEST(Resp2Encoding, ArrayOfWhichOnlySomeArePairsIsNotFlattened) {
+  EXPECT_EQ(as_resp2("*2\r\n*2\r\n+a\r\n,1\r\n+b\r\n"), "*2\r\n*2\r\n+a\r\n$1\r\n1\r\n+b\r\n");
+  EXPECT_EQ(as_resp2("*2\r\n+b\r\n*2\r\n+a\r\n,1\r\n"), "*2\r\n+b\r\n*2\r\n+a\r\n$1\r\n1\r\n");
+}
+
+}  // namespace
+}  // namespace anteroom::backend
