@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <mutex>
 
 // Clang's thread safety analysis (-Wthread-safety); other compilers see nothing.
@@ -23,13 +25,28 @@ namespace anteroom::base {
 /// std::mutex that the compiler can check. The only lock type of the project; every lock is a leaf (but for the one
 /// that cache/system_memory.hpp tells of): nothing is logged, called back, destroyed or allocated at length while it is
 /// held.
+///
+/// Counts how often and how long it was waited for, which costs nothing where nobody waits.
 class ANTEROOM_CAPABILITY("mutex") Mutex {
  public:
-  void lock() ANTEROOM_ACQUIRE() { mutex_.lock(); }
+  /// Of lock(), since it was made.
+  struct Waits {
+    std::uint64_t count = 0;
+    std::chrono::nanoseconds total{};
+    std::chrono::nanoseconds longest{};
+  };
+
+  void lock() ANTEROOM_ACQUIRE() {
+    if (!mutex_.try_lock()) wait();
+  }
   void unlock() ANTEROOM_RELEASE() { mutex_.unlock(); }
+  [[nodiscard]] const Waits& waits() const ANTEROOM_REQUIRES(this) { return waits_; }
 
  private:
+  void wait() noexcept;
+
   std::mutex mutex_;
+  Waits waits_;
 };
 
 /// Holds a Mutex for a scope.

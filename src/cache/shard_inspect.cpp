@@ -20,6 +20,9 @@ void Shard::add_stats(Stats& sum) const {
   sum.evicted_epoch += store_.counts().evicted_epoch;
   sum.ghost_hits += store_.ghost_hits();
   sum.rehashes += store_.rehashes();
+  sum.lock_waits.count += mutex_.waits().count;
+  sum.lock_waits.total += mutex_.waits().total;
+  sum.lock_waits.longest = std::max(sum.lock_waits.longest, mutex_.waits().longest);
   for (const auto count : {&Stats::hits,
                            &Stats::nil_hits,
                            &Stats::stale_hits,

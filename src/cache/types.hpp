@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/clock.hpp"
+#include "base/mutex.hpp"
 
 /// The plain types of the cache's interface.
 namespace anteroom::cache {
@@ -150,8 +151,9 @@ struct Stats {
   std::uint64_t drops_push = 0, drops_push_spurious = 0;  ///< calls with kPush; spurious: neither entry nor fill
   std::uint64_t dropped = 0;                              ///< strings and results removed, for whatever DropCause
   std::uint64_t epoch_bumps = 0;
-  std::uint64_t ghost_hits = 0;  ///< S3-FIFO
-  std::uint64_t rehashes = 0;    ///< of the index while serving; must stay 0
+  std::uint64_t ghost_hits = 0;     ///< S3-FIFO
+  std::uint64_t rehashes = 0;       ///< of the index while serving; must stay 0
+  base::Mutex::Waits lock_waits{};  ///< for shards; its longest is the longest of all
 };
 
 /// One entry or fill of a key, for people.

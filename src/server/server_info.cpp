@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 
 #include "base/version.hpp"
@@ -28,6 +29,10 @@ class Section {
   std::string text_;
 };
 
+std::uint64_t microseconds_of(std::chrono::nanoseconds time) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
+}
+
 void add_contents(Section& section, const cache::Stats& stats) {
   section.add("cache_entries", stats.entries);
   section.add("cache_bytes", stats.bytes);
@@ -48,6 +53,7 @@ void add_reads(Section& section, const cache::Stats& stats) {
   section.add("cache_bypass_lease", stats.bypass_lease);
   section.add("cache_bypass_hot_write", stats.bypass_hot_write);
   section.add("cache_bypass_name", stats.bypass_name);
+  section.add("cache_bypass_many_fills", stats.bypass_many_fills);
 }
 
 void add_changes(Section& section, const cache::Stats& stats) {
@@ -70,6 +76,9 @@ void add_changes(Section& section, const cache::Stats& stats) {
   section.add("cache_epoch_bumps", stats.epoch_bumps);
   section.add("cache_ghost_hits", stats.ghost_hits);
   section.add("cache_rehashes", stats.rehashes);
+  section.add("cache_lock_waits", stats.lock_waits.count);
+  section.add("cache_lock_wait_us_total", microseconds_of(stats.lock_waits.total));
+  section.add("cache_lock_wait_us_max", microseconds_of(stats.lock_waits.longest));
 }
 
 /// How many workers are in each state, and how often one came into it.

@@ -242,9 +242,16 @@ TEST_P(CoherenceE2e, AnteroomCacheTellsOfAKey) {
 
 TEST_P(CoherenceE2e, AnteroomCacheTellsItsStateAndStatistics) {
   RespClient user = client();
-  EXPECT_TRUE(contains(user.ask("ANTEROOM", "CACHE", "STATE").raw, "worker=0 state=coherent epoch="));
-  EXPECT_TRUE(contains(user.ask("ANTEROOM", "CACHE", "STATE").raw, "worker=1 state=coherent epoch="));
-  EXPECT_TRUE(contains(user.ask("ANTEROOM", "CACHE", "STATS").raw, "cache_hits"));
+  for (const std::string_view worker : {"worker=0 state=coherent epoch=", "worker=1 state=coherent epoch="}) {
+    EXPECT_TRUE(eventually([&] { return contains(user.ask("ANTEROOM", "CACHE", "STATE").raw, worker); }));
+  }
+  const std::string statistics = user.ask("ANTEROOM", "CACHE", "STATS").raw;
+  for (const std::string_view counter :
+       {"entries", "overhead_bytes", "hits", "nil_hits", "stale_hits", "misses", "snapshot_misses", "bypass_lease",
+        "bypass_many_fills", "fills_joined", "fills_detached_push", "evicted_capacity", "evicted_expired",
+        "drops_push_spurious", "epoch_bumps", "ghost_hits", "rehashes", "lock_waits", "lock_wait_us_max"}) {
+    EXPECT_TRUE(contains(statistics, "\r\ncache_" + std::string(counter) + "\r\n")) << counter;
+  }
   EXPECT_TRUE(contains(user.ask("INFO", "cache").raw, "coherence_workers_coherent:2"));
   EXPECT_TRUE(user.ask("ANTEROOM", "CACHE", "NONSENSE").is_error());
   EXPECT_TRUE(user.ask("ANTEROOM", "CACHE", "KEY").is_error());
