@@ -10,7 +10,7 @@ std::vector<Descriptor> storage() {
   return {
       option<kGroup, &G::enabled>({.path = "cache.enabled",
                                    .flag = "cache",
-                                   .doc = "Whether GET is answered from the cache; false forwards everything"}),
+                                   .doc = "Whether reads are answered from the cache; false forwards everything"}),
       // The index is reserved for the whole capacity at the start.
       option<kGroup, &G::capacity>({.path = "cache.capacity",
                                     .flag = "capacity",
@@ -22,7 +22,7 @@ std::vector<Descriptor> storage() {
                                           .flag = "capacity-bytes",
                                           .unit = Unit::kBytes,
                                           .max = 16 * kTerabyte,
-                                          .doc = "Most memory of the cache's entries; 0 is no such limit"}),
+                                          .doc = "Most memory of the cache, at least 64kb; 0 is no such limit"}),
       option<kGroup, &G::eviction>({.path = "cache.eviction",
                                     .flag = "eviction",
                                     .doc =

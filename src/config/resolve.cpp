@@ -77,6 +77,11 @@ class Resolver {
         limits.output_pause_bytes > limits.output_buffer_bytes) {
       refuse("limits.output_pause_bytes", "is more than limits.output_buffer_bytes");
     }
+    constexpr std::uint64_t kCacheBytesMin = 64 * 1024;  // the smallest index and three pages of entries
+    const std::uint64_t cache_bytes = options_.cache.capacity_bytes;
+    if (!has_error({"cache.capacity_bytes"}) && cache_bytes > 0 && cache_bytes < kCacheBytesMin) {
+      refuse("cache.capacity_bytes", "is less than 64kb, which would hold next to nothing; 0 is no limit");
+    }
     check_staleness();
   }
 

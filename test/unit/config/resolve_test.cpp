@@ -146,6 +146,13 @@ TEST_F(Resolve, LimitsThatContradictEachOtherAreRefused) {
             "upstream.reconnect_base_ms: is more than upstream.reconnect_cap_ms (from flag --reconnect-base)");
   EXPECT_EQ(error({"--output-buffer-bytes", "1kb"}),
             "limits.output_pause_bytes: is more than limits.output_buffer_bytes");
+  EXPECT_EQ(error({"--capacity-bytes", "65535"}),
+            "cache.capacity_bytes: is less than 64kb, which would hold next to nothing; 0 is no limit (from flag "
+            "--capacity-bytes)");
+  EXPECT_EQ(error({"--capacity-bytes", "1x"}).find("64kb"), std::string::npos);
+  for (const std::string_view bytes : {"0", "64kb"}) {
+    EXPECT_TRUE(load(parse_command_line({"--capacity-bytes", std::string(bytes)}), {}, kFiles).has_value()) << bytes;
+  }
 }
 
 TEST_F(Resolve, StalenessIsAtLeastTwiceTheFenceInterval) {
