@@ -1,9 +1,11 @@
 #include "proxy/fill_table.hpp"
 
+#include <array>
 #include <memory>
 #include <utility>
 
 #include "base/check.hpp"
+#include "resp/value.hpp"
 #include "resp/writer.hpp"
 
 namespace anteroom::proxy {
@@ -18,6 +20,20 @@ base::SharedBytes error_reply(std::string_view text) {
   auto encoded = std::make_shared<std::string>();
   resp::append_error(*encoded, text);
   return encoded;
+}
+
+// The elements of a reply to MGET of `count` keys; `count` times the error, if it is one.
+std::vector<base::SharedBytes> parts_of(const base::SharedBytes& reply, std::size_t count) {
+  if (reply->starts_with('-')) return {count, reply};
+  const auto value = resp::parse_value(*reply);
+  if (!value || value->items.size() != count) return {count, error_reply("ERR anteroom: MGET was answered with another number of values")};
+  std::vector<base::SharedBytes> parts;
+  for (const resp::Value& item : value->items) {
+    auto part = std::make_shared<std::string>();
+    resp::encode(item, *part);
+    parts.push_back(std::move(part));
+  }
+  return parts;
 }
 
 }  // namespace
@@ -70,9 +86,12 @@ void FillTable::fetch_group(int db, std::span<const cache::Key> keys, std::span<
                             Waiter waiter) {
   std::vector<backend::FetchId> ids;
   std::vector<std::string_view> names;
+  const auto group = std::make_shared<Group>(Group{.fills = {fills.begin(), fills.end()}});
   for (std::size_t i = 0; i < keys.size(); ++i) {
     context_.metrics.fill_waiters.add();
-    add({.query = cache::Cache::string_query(keys[i]), .db = db}, fills[i]).waiters.push_back(waiter);
+    Fill& fill = add({.query = cache::Cache::string_query(keys[i]), .db = db}, fills[i]);
+    fill.group = group;
+    fill.waiters.push_back(waiter);
     ++waiter.part;
     ids.push_back(backend::FetchId{fills[i]});
     names.push_back(keys[i].bytes);
@@ -239,14 +258,59 @@ void FillTable::on_ttl(backend::FetchId fetch, std::int64_t pttl_ms) {
   context_.cache.commit(fill.target.query(), id, fill.kind, reply, *deadlines, context_.loop.now());
 }
 
-void FillTable::on_failed(backend::FetchId fetch, const base::StagedError& error) {
-  Fill fill = take(fetch);
-  if (fill.is_abandoned) return;
+void FillTable::on_failed(backend::FetchId fetch, const base::StagedError&) {
+  Fill& fill = at(fetch);
   const auto id = static_cast<cache::FillId>(fetch);
-  context_.cache.abandon(fill.target.query(), id);
-  if (fill.reply) return;  // everyone has been answered; only the time to live was missing
-  context_.metrics.fill_errors.add();
-  answer_all(id, fill, error_reply(error.reply()));
+  const std::shared_ptr<Group> group = fill.group;
+  if (!fill.is_abandoned) {
+    context_.cache.abandon(fill.target.query(), id);
+    // With a reply, everyone has been answered, and only the time to live was missing.
+    if (!fill.reply) context_.metrics.fill_errors.add();
+  }
+  if (fill.is_abandoned || fill.reply || (fill.waiters.empty() && fill.remote_waiters.empty())) {
+    static_cast<void>(take(fetch));
+  } else if (!group) {
+    read_on_link(fill, id);
+  }
+  if (group && ++group->failed == group->fills.size()) read_on_link(*group);
+}
+
+// --- The second way ---
+
+void FillTable::read_on_link(const Fill& fill, cache::FillId id) {
+  const Target& target = fill.target;
+  std::string command = target.request;
+  if (command.empty()) resp::append_command(command, std::array<std::string_view, 2>{"GET", target.key});
+  context_.link_reads.read_on_link(target.db, command, {target.key_hash},
+                                   [this, id](const base::SharedBytes& reply) { on_link_reply(id, reply); });
+}
+
+void FillTable::read_on_link(const Group& group) {
+  std::vector<cache::FillId> awaited;
+  std::vector<std::string_view> args{"MGET"};
+  std::vector<std::uint64_t> hashes;
+  int db = 0;
+  for (const cache::FillId id : group.fills) {
+    const auto found = fills_.find(id);
+    if (found == fills_.end()) continue;
+    const Target& target = found->second.target;
+    awaited.push_back(id);
+    args.push_back(target.key);
+    hashes.push_back(target.key_hash);
+    db = target.db;
+  }
+  if (awaited.empty()) return;
+  std::string command;
+  resp::append_command(command, args);
+  context_.link_reads.read_on_link(db, command, std::move(hashes), [this, awaited](const base::SharedBytes& reply) {
+    const std::vector<base::SharedBytes> parts = parts_of(reply, awaited.size());
+    for (std::size_t i = 0; i < awaited.size(); ++i) on_link_reply(awaited[i], parts[i]);
+  });
+}
+
+void FillTable::on_link_reply(cache::FillId id, const base::SharedBytes& reply) {
+  Fill fill = take(backend::FetchId{id});
+  if (!fill.is_abandoned) answer_all(id, fill, reply);
 }
 
 cache::Presence FillTable::presence(const Fill& fill, std::int64_t pttl_ms) noexcept {

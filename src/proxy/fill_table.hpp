@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <random>
 #include <span>
@@ -21,6 +22,7 @@
 #include "proxy/cached_reads.hpp"
 #include "proxy/coherence.hpp"
 #include "proxy/fill_readers.hpp"
+#include "proxy/link_reads.hpp"
 #include "proxy/reply_queue.hpp"
 #include "proxy/session_id.hpp"
 
@@ -40,6 +42,8 @@ class FillMesh {
 
 /// The fetches of one worker and who waits for them. A read that missed starts a fetch or joins the one that its name
 /// has, in this worker or in another one: a value is fetched once however many clients ask (COHERENCE.md C).
+///
+/// A fetch that fails with its connection is repeated on the worker's link, once and uncached.
 ///
 /// A fetch of another worker is awaited through a *remote join*: one message there, one back with the reply. If the
 /// fetch was over before the message came, the readers look into the cache again. Loop thread only.
@@ -65,6 +69,7 @@ class FillTable final : public backend::FetchEvents {
     cache::Cache& cache;
     const Coherence& coherence;
     FillMesh& mesh;
+    LinkReads& link_reads;
     metrics::WorkerMetrics& metrics;
   };
 
@@ -99,6 +104,11 @@ class FillTable final : public backend::FetchEvents {
     int db = 0;
     std::string_view missing_reply;
   };
+  /// Strings that are fetched as they are at one instant.
+  struct Group {
+    std::vector<cache::FillId> fills;
+    std::size_t failed = 0;
+  };
   struct Fill {
     Fill(const CacheableRead& read, base::TimePoint now) : target(read), sent(now) {}
 
@@ -108,6 +118,7 @@ class FillTable final : public backend::FetchEvents {
     std::vector<cache::OwnerId> remote_waiters;  // workers that joined
     base::SharedBytes reply;                     // once it was answered
     cache::EntryKind kind = cache::EntryKind::kValue;
+    std::shared_ptr<Group> group;  // if it is one of several
     bool is_cacheable = true;
     bool is_abandoned = false;  // timed out: whatever comes is dropped
   };
@@ -125,6 +136,9 @@ class FillTable final : public backend::FetchEvents {
 
   Fill& add(const CacheableRead& read, cache::FillId id);
   void send(const CacheableRead& read, cache::FillId id);
+  void read_on_link(const Fill& fill, cache::FillId id);
+  void read_on_link(const Group& group);
+  void on_link_reply(cache::FillId id, const base::SharedBytes& reply);
   void fetch_uncached(const CacheableRead& read, Waiter waiter);
   void join_local(cache::FillId id, Waiter waiter);
   void join_remote(const CacheableRead& read, const cache::ReadResult& result, Waiter waiter);

@@ -53,6 +53,22 @@ ReplyQueue::Slot Forwarder::forward_with(Session& session, const Request& reques
   return send(session, request, db, std::move(record));
 }
 
+void Forwarder::read_on_link(int db, std::string_view command, std::vector<std::uint64_t> key_hashes, Done done) {
+  Record record;
+  record.done = std::move(done);
+  record.effect = Effect::kObserve;
+  record.observed = std::make_unique<Observed>();
+  record.observed->hashes = std::move(key_hashes);
+  upstream::Link* const link = pool_->shared(db);
+  const auto refused = link != nullptr ? link->refusal(command.size()) : base::StagedError::overloaded();
+  if (refused) {
+    answer_with_error(record, *refused);
+    return;
+  }
+  const auto submitted = link->submit(add(std::move(record)), command);
+  ANTEROOM_CHECK(!submitted);
+}
+
 void Forwarder::set_effect(Record& record, const Request& request, bool drop_now) {
   if (cache_ == nullptr || record.effect == Effect::kObserve) return;
   if (request.lookup.match != command::Match::kFound) {
@@ -150,6 +166,10 @@ void Forwarder::observe(const Observed& observed, std::string_view reply, bool i
 void Forwarder::on_reply(upstream::RequestId id, std::string_view piece, bool last) {
   Record& record = at(id);
   settle(record, piece, last && !record.is_started);
+  if (record.done) {
+    collect(id, piece, last);
+    return;
+  }
   Session* const session = sessions_.find(record.session);
   if (session != nullptr && !record.is_answered) {
     if (record.completion) {
@@ -175,6 +195,15 @@ void Forwarder::complete(Record& record, Session& session, std::string_view piec
   }
 }
 
+void Forwarder::collect(upstream::RequestId id, std::string_view piece, bool last) {
+  at(id).collected.append(piece);
+  if (!last) return;
+  Done done = std::move(at(id).done);
+  const auto reply = std::make_shared<const std::string>(std::move(at(id).collected));
+  release(id);
+  done(reply);
+}
+
 void Forwarder::on_failed(upstream::RequestId id, const base::StagedError& error) {
   if (error.executed == base::Executed::kNo) {
     at(id).guard.dismiss();
@@ -197,6 +226,13 @@ void Forwarder::on_discarded(upstream::RequestId id) {
 }
 
 void Forwarder::answer_with_error(Record& record, const base::StagedError& error) {
+  if (Done done = std::exchange(record.done, nullptr)) {
+    auto reply = std::make_shared<std::string>();
+    resp::append_error(*reply, error.reply());
+    record.is_answered = true;
+    done(reply);
+    return;
+  }
   Session* const session = sessions_.find(record.session);
   if (session == nullptr || record.is_answered) return;
   if (record.is_started && !record.completion) {

@@ -12,6 +12,7 @@
 
 #include "cache/cache.hpp"
 #include "proxy/handler_registry.hpp"
+#include "proxy/link_reads.hpp"
 #include "proxy/reply_queue.hpp"
 #include "proxy/session_table.hpp"
 #include "upstream/link.hpp"
@@ -22,7 +23,7 @@ namespace anteroom::proxy {
 /// Sends requests of this worker's sessions to the upstream and brings the replies back. Keeps, per request, who asked
 /// and what the command may change in the cache, until the outcome is known: through a timeout, and after the client
 /// has gone. Loop thread only.
-class Forwarder final : public upstream::LinkEvents {
+class Forwarder final : public upstream::LinkEvents, public LinkReads {
  public:
   /// Takes a whole reply instead of its being passed on. Must leave exactly one reply in `slot` of the session.
   using Completion = std::function<void(Session&, ReplyQueue::Slot, std::string&& reply)>;
@@ -42,6 +43,8 @@ class Forwarder final : public upstream::LinkEvents {
   /// Sends the request on the link of `db` and gives the whole reply to `completion` if the session still lives.
   /// Errors of ours are answered without it. Returns the slot; REQUIRES: session.may_forward() was true.
   ReplyQueue::Slot forward_with(Session& session, const Request& request, int db, Completion completion);
+
+  void read_on_link(int db, std::string_view command, std::vector<std::uint64_t> key_hashes, Done done) override;
 
   /// The shared link of `db` works. Dials it, if it is idle.
   [[nodiscard]] bool is_link_up(int db) const;
@@ -68,7 +71,8 @@ class Forwarder final : public upstream::LinkEvents {
     cache::WriteGuard guard;
     std::unique_ptr<Observed> observed;  // for kObserve
     Completion completion;
-    std::string collected;     // of a reply that a completion waits for
+    Done done;                 // of a read for no session
+    std::string collected;     // of a reply that completion or done waits for
     bool is_started = false;   // part of the reply has been passed on
     bool is_answered = false;  // the client got an error in its place
   };
@@ -87,6 +91,7 @@ class Forwarder final : public upstream::LinkEvents {
   void observe(const Observed& observed, std::string_view reply, bool is_whole);
   void wait_for_link(const upstream::Link& link, Session& session);
   static void complete(Record& record, Session& session, std::string_view piece, bool last);
+  void collect(upstream::RequestId id, std::string_view piece, bool last);
   void answer_with_error(Record& record, const base::StagedError& error);
   [[nodiscard]] Record& at(upstream::RequestId id) { return records_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] upstream::RequestId add(Record record);

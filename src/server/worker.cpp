@@ -44,7 +44,7 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
       pool_({loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
             options_.link, base::random_seed()),
       coherence_(loop_, shared.cache, shared.outage_log, metrics_, options_.coherence),
-      fills_({loop_, sessions_, shared.cache, coherence_, shared.mesh, metrics_},
+      fills_({loop_, sessions_, shared.cache, coherence_, shared.mesh, forwarder_, metrics_},
              {options_.workers > 1, options_.ttl, options_.untracked_ttl, options_.fill_timeout,
               options_.fill_waiters_max}),
       backend_({loop_, shared.resolver, mailbox_, shared.outage_log, metrics_, fills_, coherence_}, options_.backend,

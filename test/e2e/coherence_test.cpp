@@ -271,18 +271,20 @@ class CoherenceTrouble : public testing::Test {
   bool state_is(const std::string& state) {
     return eventually([&] { return contains(user().ask("ANTEROOM", "CACHE", "STATE").raw, "state=" + state); });
   }
-  void kill_fill_connection() {
-    RespClient backend = direct();
-    const std::string list = backend.ask("CLIENT", "LIST").text;
+  /// The server's id of it; empty if there is none.
+  std::string fill_connection() {
+    const std::string list = direct().ask("CLIENT", "LIST").text;
     for (std::size_t at = 0; at < list.size();) {
       const std::size_t end = std::min(list.find('\n', at), list.size());
       const std::string line = list.substr(at, end - at);
       at = end + 1;
       if (line.find("name=anteroom-fill ") == std::string::npos) continue;
       const std::size_t id = line.find("id=") + 3;
-      backend.ask("CLIENT", "KILL", "ID", line.substr(id, line.find(' ', id) - id));
+      return line.substr(id, line.find(' ', id) - id);
     }
+    return {};
   }
+  void kill_fill_connection() { direct().ask("CLIENT", "KILL", "ID", fill_connection()); }
 
   std::unique_ptr<Rig> rig_;
 };
@@ -301,6 +303,28 @@ TEST_F(CoherenceTrouble, NothingOfALostConnectionIsServed) {
     ASSERT_TRUE(eventually([&] { return reader.ask("GET", "k") == bulk("new " + value); })) << round;
   }
   ASSERT_TRUE(state_is("coherent"));
+}
+
+TEST_F(CoherenceTrouble, ReadsUnderWayWhenTheFillConnectionIsLostAreAnsweredAllTheSame) {
+  start({"--max-staleness", "10000"});
+  direct().ask("MSET", "a", "A", "b", "B", "c", "C");
+  ASSERT_TRUE(state_is("coherent"));
+  RespClient reader = user();
+  RespClient other = user();
+  RespClient backend = direct();
+  const std::string id = fill_connection();
+  rig_->redis.pause();
+  // The server will read the KILL first, and of the connection nothing more.
+  backend.send({"CLIENT", "KILL", "ID", id});
+  reader.send({"GET", "a"});
+  reader.send({"MGET", "b", "none", "c"});
+  ASSERT_TRUE(eventually([&] { return contains(other.ask("INFO", "cache").raw, "cache_fills_attached:4\r\n"); }));
+  rig_->redis.resume();
+
+  EXPECT_EQ(backend.read(), integer(1));
+  EXPECT_EQ(reader.read(), bulk("A"));
+  EXPECT_EQ(reader.read(), "*3\r\n$1\r\nB\r\n$-1\r\n$1\r\nC\r\n");
+  EXPECT_TRUE(contains(other.ask("INFO", "anteroom").raw, "fill_errors:4\r\n"));
 }
 
 TEST_F(CoherenceTrouble, HalfOpenConnectionServesNoLongerThanTheLease) {

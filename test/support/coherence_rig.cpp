@@ -34,7 +34,7 @@ Version version_in(std::string_view reply, std::size_t at = 0) {
 CoherenceRig::CoherenceRig(const cache::Rules& rules)
     : cache_({.capacity = 64, .rules = rules}, base::HashSeed::fixed(1)),
       coherence_(loop_, cache_, outages_, metrics_, {.max_staleness = kTimeUnit * kModelStaleness}),
-      fills_({loop_, *this, cache_, coherence_, *this, metrics_},
+      fills_({loop_, *this, cache_, coherence_, *this, *this, metrics_},
              {.ttl = kForever, .untracked_ttl = kForever, .fill_timeout = base::Milliseconds{0}}) {
   fills_.set_backend(*this);
   coherence_.set_backend(*this);
@@ -129,6 +129,11 @@ CoherenceRig::Read CoherenceRig::mget(std::uint8_t now) {
   }
   read.outcome = Outcome::kFetches;
   return read;
+}
+
+// In the model the links are lost with the fill connection. Reads that go there are modelled by themselves.
+void CoherenceRig::read_on_link(int, std::string_view, std::vector<std::uint64_t>, Done done) {
+  done(std::make_shared<const std::string>("-ERR lost\r\n"));
 }
 
 void CoherenceRig::forward_write() { guards_.push_back(cache_.guard({keys_.data(), 1})); }

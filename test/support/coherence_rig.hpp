@@ -23,7 +23,10 @@ namespace anteroom::test {
 /// The proxy of the model: a real Cache, FillTable and Coherence, used as Session and Forwarder use them, with all that
 /// comes from outside given by calls. One rig serves very many runs: each has keys and a stretch of time of its own, so
 /// that nothing is made anew. The loop never runs; the time of reads and leases is the model's.
-class CoherenceRig final : private proxy::FillReaders, private proxy::FillMesh, private backend::CacheBackend {
+class CoherenceRig final : private proxy::FillReaders,
+                           private proxy::FillMesh,
+                           private proxy::LinkReads,
+                           private backend::CacheBackend {
  public:
   enum class Outcome : std::uint8_t {
     kAnswered,   ///< at once, from memory
@@ -85,6 +88,7 @@ class CoherenceRig final : private proxy::FillReaders, private proxy::FillMesh, 
 
   void on_fill_reply(proxy::SessionId session, proxy::ReplyQueue::Slot slot, std::size_t part,
                      const base::SharedBytes& encoded) override;
+  void read_on_link(int db, std::string_view command, std::vector<std::uint64_t> key_hashes, Done done) override;
   void post(cache::OwnerId worker, std::move_only_function<void(proxy::FillTable&)> task) override;
   void fetch(backend::FetchId id, const backend::FetchRequest& request) override;
   void fetch_group(std::span<const backend::FetchId> ids, int db, std::span<const std::string_view> keys) override;

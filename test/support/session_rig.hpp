@@ -103,7 +103,7 @@ class ProxyRig final : private proxy::InfoSource {
         pool({loop, resolver, mailbox, outages, facts, metrics, forwarder}, link_options(server, options), 1),
         cached_reads(commands, options.cached_reads),
         coherence(loop, cache, outages, metrics, options.coherence),
-        fills({loop, sessions, cache, coherence, shared.mesh, metrics},
+        fills({loop, sessions, cache, coherence, shared.mesh, forwarder, metrics},
               {options.has_other_workers, options.ttl, options.ttl, options.fill_timeout, options.waiters_max}),
         services{.loop = loop,
                  .sessions = sessions,

@@ -176,17 +176,6 @@ TEST_F(FillTableTest, ThatAKeyIsOfAnotherTypeIsCached) {
   EXPECT_EQ(fetches().size(), 1u);
 }
 
-TEST_F(FillTableTest, LostConnectionIsAnErrorAndNeverNil) {
-  Client& client = reader_of("k");
-  const auto error = base::StagedError::connection_lost(base::Executed::kUnknown);
-
-  in_turn([&] { backend().fail(0, error); });
-
-  expect(client, "-" + error.reply() + "\r\n");
-  EXPECT_FALSE(is_cached("k"));
-  EXPECT_EQ(rig().metrics.fill_errors.value(), 1u);
-}
-
 TEST_F(FillTableTest, ValueWhoseTimeToLiveWasLostAnswersButIsNotCached) {
   Client& client = reader_of("k");
   in_turn([this] { backend().value(0, "v"); });

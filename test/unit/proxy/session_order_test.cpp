@@ -66,16 +66,6 @@ TEST_F(SessionOrder, WriteBehindMissIsPutOffSoThatTheGetSeesTheOldValue) {
   EXPECT_EQ(fetches().size(), 1u) << "the GET behind the SET goes to the server, not to the fill connection";
 }
 
-TEST_F(SessionOrder, PutOffWriteGoesOutWhenTheFillFails) {
-  Client& client = connect();
-  ask(client, "GET k", "SET k new");
-
-  in_turn([this] { rig().backend.fail(0, base::StagedError::connection_lost(base::Executed::kUnknown)); });
-
-  link_with("SET k new").send("+OK\r\n");
-  expect(client, "-" + base::StagedError::connection_lost(base::Executed::kUnknown).reply() + "\r\n+OK\r\n");
-}
-
 TEST_F(SessionOrder, PutOffCommandWaitsForAllFillsOfItsSessionButForNoOthers) {
   Client& other = connect();
   ask(other, "GET foreign");

@@ -129,17 +129,6 @@ TEST_F(SessionReads, MgetWithTheSameKeyTwiceIsAnsweredTwice) {
   EXPECT_TRUE(is_cached("a"));
 }
 
-TEST_F(SessionReads, MgetThatCannotBeFetchedIsOneError) {
-  ask(client(), "MGET a b");
-  in_turn([this] {
-    const auto error = base::StagedError::connection_lost(base::Executed::kUnknown);
-    backend().fail(0, error);
-    backend().fail(1, error);
-  });
-  expect(client(), "-" + base::StagedError::connection_lost(base::Executed::kUnknown).reply() + "\r\n");
-  EXPECT_EQ(rig().fills.size(), 0u);
-}
-
 TEST_F(SessionReads, MgetPerKeyFetchesOnlyWhatIsMissing) {
   options_.cached_reads.mget = MgetMode::kPerKey;
   cache_value("a", "A");
