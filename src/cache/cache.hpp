@@ -70,7 +70,8 @@ class Cache {
                                    base::ByteQueue& out);
 
   /// Attaches a new fill to `query` whatever there is already: an entry stays until the fill is committed, an older
-  /// fill is detached. 0 if the asker's owner may not fill. For MGET, whose values must be of one moment.
+  /// fill is detached. 0 if the asker's owner may not fill. For MGET, whose values must be of one moment, and which
+  /// answers nil, or one error, where GET answers another: nobody joins such a fill, a reader in need starts its own.
   [[nodiscard]] FillId start_fill(const Query& query, const Asker& asker);
 
   /// Stores the encoded `reply` (empty for kNil), if `fill` is still attached and the owner's epoch is the one it

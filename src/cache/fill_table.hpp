@@ -21,6 +21,7 @@ struct Fill {
   OwnerId owner{};
   Space space{};
   bool is_result = false;
+  bool is_joinable = true;   ///< what it brings answers other readers of the name, too
   bool is_answered = false;  ///< its value has come
   std::string name{};        ///< key, or the request of a result
 };

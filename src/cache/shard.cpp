@@ -142,7 +142,8 @@ bool Shard::serve_and_refresh(Slot slot, const Query& query, const Asker& asker,
 
 ReadResult Shard::join_or_start(const Query& query, const Asker& asker) {
   Fill* const attached = fills_.find(query);
-  if (attached != nullptr && is_current(*attached)) {
+  const bool is_under_way = attached != nullptr && is_current(*attached);
+  if (is_under_way && attached->is_joinable) {
     // Its value may have come long ago, with the rest of the stream held up since (R8).
     if (!owners_.has_lease(attached->owner, asker.now)) {
       ++counts_.bypass_lease;
@@ -161,7 +162,8 @@ ReadResult Shard::join_or_start(const Query& query, const Asker& asker) {
     return {};
   }
   const OwnerId filler = filler_of(query.key, asker);
-  const FillId id = start(query, {.owner = filler, .now = asker.now}, attached, counts_.detached_epoch);
+  std::uint64_t& detached = is_under_way ? counts_.detached_superseded : counts_.detached_epoch;
+  const FillId id = start(query, {.owner = filler, .now = asker.now}, attached, detached);
   if (id == 0) {
     ++counts_.bypass_many_fills;
     return {};
@@ -199,6 +201,7 @@ FillId Shard::start(const Query& query, const Asker& asker, Fill* attached, std:
     attached->start = fill.start;
     attached->epoch = fill.epoch;
     attached->owner = fill.owner;
+    attached->is_joinable = true;
     attached->is_answered = false;
   } else if (!fills_.attach(query, std::move(fill))) {
     return 0;
@@ -219,7 +222,11 @@ FillId Shard::start_fill(const Query& query, const Asker& asker) {
     return 0;
   }
   const FillId id = start(query, asker, fills_.find(query), counts_.detached_superseded);
-  if (id == 0) ++counts_.bypass_many_fills;
+  if (id == 0) {
+    ++counts_.bypass_many_fills;
+    return 0;
+  }
+  fills_.find(query)->is_joinable = false;
   return id;
 }
 

@@ -38,6 +38,7 @@ struct Attached {
   FillId id = 0;
   std::size_t owner = 0;
   std::uint64_t epoch = 0;
+  bool is_joinable = true;
 };
 struct Owner {
   std::uint64_t epoch = 0;
@@ -96,9 +97,13 @@ class Reference {
     return judge(item, now, false) == Verdict::kServed;
   }
 
-  [[nodiscard]] const Attached* joinable(const Id& id) const {
+  [[nodiscard]] const Attached* under_way(const Id& id) const {
     const auto found = fills.find(id);
     return found != fills.end() && is_current(found->second.owner, found->second.epoch) ? &found->second : nullptr;
+  }
+  [[nodiscard]] const Attached* joinable(const Id& id) const {
+    const Attached* const fill = under_way(id);
+    return fill != nullptr && fill->is_joinable ? fill : nullptr;
   }
   /// Whether `owner` has other entries of the key and can fill, so that it may be the one to fetch more of it.
   [[nodiscard]] bool has_filled(std::size_t owner, const Id& id, base::TimePoint now) const {
@@ -108,7 +113,9 @@ class Reference {
              is_current(item.owner, item.epoch);
     });
   }
-  void attach(const Id& id, FillId fill, std::size_t owner) { fills[id] = {fill, owner, epoch_of(owner)}; }
+  void attach(const Id& id, FillId fill, std::size_t owner, bool is_joinable) {
+    fills[id] = {fill, owner, epoch_of(owner), is_joinable};
+  }
   bool commit(Item item, FillId fill, base::TimePoint now) {
     const auto found = fills.find(item.id);
     if (found == fills.end() || found->second.id != fill) return false;

@@ -147,9 +147,9 @@ class Runner {
       attach(id, result.fill, filler);
     }
   }
-  void attach(const Id& id, FillId fill, std::size_t owner) {
+  void attach(const Id& id, FillId fill, std::size_t owner, bool is_joinable = true) {
     RC_ASSERT(fill != 0u);
-    model_.attach(id, fill, owner);
+    model_.attach(id, fill, owner, is_joinable);
     tickets_.push_back({id, fill});
   }
 
@@ -188,7 +188,7 @@ class Runner {
     const Verdict verdict = model_.judge(*item, now_, upstream_is_down);
     if (verdict == Verdict::kGone) model_.items.erase(item);
     if (verdict == Verdict::kGone || verdict == Verdict::kKept) return false;
-    const bool is_fetched = model_.joinable(id) != nullptr;
+    const bool is_fetched = model_.under_way(id) != nullptr;
     const bool cannot_refresh = verdict == Verdict::kRefreshed && !is_fetched && !model_.owner(owner).may_fill;
     if (verdict == Verdict::kBypassed || cannot_refresh) {
       RC_ASSERT(result.status == ReadStatus::kBypass);
@@ -244,7 +244,7 @@ class Runner {
     const std::size_t owner = digit(kOwners);
     const FillId fill = cache_.start_fill(query_of(id), asker(owner));
     if (model_.owner(owner).may_fill) {
-      attach(id, fill, owner);
+      attach(id, fill, owner, false);
     } else {
       RC_ASSERT(fill == 0u);
     }

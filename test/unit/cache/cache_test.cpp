@@ -182,6 +182,19 @@ TEST_F(Fills, SecondAskerJoinsTheFirst) {
   EXPECT_EQ(cache.stats().fills_joined, 1u);
 }
 
+TEST_F(Fills, NobodyJoinsWhatIsFetchedForMget) {
+  const FillId of_mget = cache.start_fill(string("k"), asker());
+
+  const Outcome reader = read("k");
+  EXPECT_EQ(reader.status, ReadStatus::kFill);
+  EXPECT_NE(reader.fill, of_mget);
+  EXPECT_EQ(read("k").status, ReadStatus::kJoin);
+
+  EXPECT_FALSE(commit(string("k"), of_mget, "of mget"));
+  EXPECT_TRUE(commit(string("k"), reader.fill, "of get"));
+  EXPECT_EQ(read("k").bytes, "of get");
+}
+
 TEST_F(Fills, SameKeyInAnotherSpaceIsAnotherFill) {
   start_fill(string("k", kDb0));
 

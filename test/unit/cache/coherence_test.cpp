@@ -129,13 +129,6 @@ TEST_F(StartFill, TakesTheNameOverAndLeavesTheEntry) {
   EXPECT_EQ(cache.stats().fills_attached, 0u);
 }
 
-TEST_F(StartFill, IsJoinedByMisses) {
-  const FillId fill = cache.start_fill(string("k"), asker());
-
-  EXPECT_EQ(read("k").status, ReadStatus::kJoin);
-  EXPECT_EQ(read("k").fill, fill);
-}
-
 class Supersede : public CacheTest {
  protected:
   /// As MGET does, whose values must come over one connection: whoever has filled the key before.

@@ -330,13 +330,13 @@ TEST_F(HotWrites, DropsWithoutAFillDoNotCount) {
   EXPECT_EQ(read("k").status, ReadStatus::kFill);
 }
 
-TEST_F(HotWrites, FillThatIsAttachedIsJoinedAllTheSame) {
+TEST_F(HotWrites, KeyThatIsFetchedForMgetIsBypassedAllTheSame) {
   detach(DropCause::kPush, kHotWriteDetaches - 1);
   start_fill("k");
   drop("k");
   EXPECT_NE(cache.start_fill(string("k"), asker()), 0u);
 
-  EXPECT_EQ(read("k").status, ReadStatus::kJoin);
+  EXPECT_EQ(read("k").status, ReadStatus::kBypass);
 }
 
 TEST_F(CacheTest, WithoutAPeriodNoKeyIsBypassed) {

@@ -129,6 +129,22 @@ TEST_F(SessionReads, MgetWithTheSameKeyTwiceIsAnsweredTwice) {
   EXPECT_TRUE(is_cached("a"));
 }
 
+TEST_F(SessionReads, WhatMgetBringsAnswersNoGet) {
+  ask(client(), "MGET list other");
+  Client& reader = connect();
+  ask(reader, "GET list");
+  ASSERT_EQ(fetches().size(), 3u);
+
+  in_turn([this] {
+    backend().nil(0);  // so MGET has a key of another type
+    backend().value(1, "o");
+    backend().server_error(2, "WRONGTYPE Operation against a key");
+  });
+
+  expect(client(), "*2\r\n$-1\r\n" + bulk("o"));
+  expect(reader, "-WRONGTYPE Operation against a key\r\n");
+}
+
 TEST_F(SessionReads, MgetPerKeyFetchesOnlyWhatIsMissing) {
   options_.cached_reads.mget = MgetMode::kPerKey;
   cache_value("a", "A");
