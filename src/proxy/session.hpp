@@ -33,7 +33,8 @@ namespace anteroom::proxy {
 /// server - the cache, the fill connection and the session's own link - and only the last keeps order by itself. So:
 ///  * while a forwarded command is outstanding, reads go behind it on the same link, uncached (R5);
 ///  * while a fill is outstanding, a command to be forwarded waits, together with everything behind it: a GET must not
-///    see the SET that follows it.
+///    see the SET that follows it. So does a read of a key that is being fetched: what is cached of the key, or comes
+///    by another fetch, may be older than what this one brings.
 ///
 /// Back-pressure. The client is not read while any pause bit is set; what it has sent already waits unparsed.
 class Session final : private net::StreamEvents {
@@ -146,7 +147,10 @@ class Session final : private net::StreamEvents {
                                      cache::SnapshotView view);
   void fetch_snapshot(const Request& request, std::span<const cache::Key> keys);
   void read_each(const Request& request, std::span<const cache::Key> keys);
-  ReplyQueue::Slot expect_gathered(const Request& request, std::size_t parts);
+  ReplyQueue::Slot expect_gathered(const Request& request, std::span<const cache::Key> keys);
+  /// Whether a read of these keys has to wait for the fills of this session.
+  [[nodiscard]] bool must_wait_for_fills(std::span<const cache::Key> keys) const;
+  void end_fill(ReplyQueue::Slot slot);
 
   /// The text of a reply that is an error; else empty.
   [[nodiscard]] static std::string_view error_of(std::string_view reply) noexcept;
@@ -193,6 +197,7 @@ class Session final : private net::StreamEvents {
   int db_;
   std::uint32_t forwards_outstanding_ = 0;
   std::uint32_t fills_outstanding_ = 0;
+  std::vector<std::pair<ReplyQueue::Slot, std::uint64_t>> fetched_keys_;  // hashes of the keys of those fills
   std::optional<ReplyQueue::Slot> barrier_;
   std::map<ReplyQueue::Slot, Gather> gathers_;
   std::map<ReplyQueue::Slot, Started> started_;

@@ -29,8 +29,21 @@ cache::Asker Session::asker() const {
   return coherence.asker(!coherence.wants_link_state() || services_.forwarder.is_link_up(db_));
 }
 
+bool Session::must_wait_for_fills(std::span<const cache::Key> keys) const {
+  if (fills_outstanding_ == 0) return false;
+  if (services_.fills.is_congested()) return true;
+  return std::ranges::any_of(keys, [this](const cache::Key& key) {
+    return std::ranges::any_of(fetched_keys_, [&](const auto& fetched) { return fetched.second == key.hash; });
+  });
+}
+
+void Session::end_fill(ReplyQueue::Slot slot) {
+  --fills_outstanding_;
+  std::erase_if(fetched_keys_, [slot](const auto& fetched) { return fetched.first == slot; });
+}
+
 void Session::read_through_cache(const Request& request, const CacheableRead& read) {
-  if (fills_outstanding_ > 0 && services_.fills.is_congested()) {
+  if (must_wait_for_fills({&read.query.key, 1})) {
     put_off(request, false);
     return;
   }
@@ -53,6 +66,7 @@ void Session::read_through_cache(const Request& request, const CacheableRead& re
   }
   const ReplyQueue::Slot awaited = direct ? replies_.reserve() : slot;
   ++fills_outstanding_;
+  fetched_keys_.emplace_back(awaited, read.query.key.hash);
   note_started(awaited, request, Outcome::Source::kFill);
   services_.fills.wait(read, result, FillTable::Waiter{id_, awaited, 0});
 }
@@ -61,14 +75,14 @@ void Session::read_through_cache(const Request& request, const CacheableRead& re
 
 void Session::read_many(const Request& request, std::span<const std::string_view> keys, cache::SnapshotView view,
                         MgetMode mode) {
-  if (fills_outstanding_ > 0 && services_.fills.is_congested()) {
-    put_off(request, false);
-    return;
-  }
   std::vector<cache::Key> named;
   named.reserve(keys.size());
   const cache::Space space{static_cast<std::uint32_t>(db_)};
   for (const std::string_view key : keys) named.push_back(services_.cache->key(space, key));
+  if (must_wait_for_fills(named)) {
+    put_off(request, false);
+    return;
+  }
   if (answer_snapshot(request, named, view)) return;
   if (view == cache::SnapshotView::kExists) {
     services_.forwarder.forward_reads(*this, request, named);
@@ -110,7 +124,7 @@ void Session::fetch_snapshot(const Request& request, std::span<const cache::Key>
     services_.forwarder.forward_reads(*this, request, keys);
     return;
   }
-  const ReplyQueue::Slot slot = expect_gathered(request, keys.size());
+  const ReplyQueue::Slot slot = expect_gathered(request, keys);
   services_.fills.fetch_group(db_, keys, fills, FillTable::Waiter{id_, slot, 0});
 }
 
@@ -139,7 +153,7 @@ void Session::read_each(const Request& request, std::span<const cache::Key> keys
     services_.forwarder.forward_reads(*this, request, keys);
     return;
   }
-  const ReplyQueue::Slot slot = expect_gathered(request, keys.size());
+  const ReplyQueue::Slot slot = expect_gathered(request, keys);
   for (const auto& [part, result] : misses) {
     const CacheableRead read{.query = cache::Cache::string_query(keys[part]), .db = db_};
     services_.fills.wait(read, result, FillTable::Waiter{id_, slot, part});
@@ -149,12 +163,13 @@ void Session::read_each(const Request& request, std::span<const cache::Key> keys
   }
 }
 
-ReplyQueue::Slot Session::expect_gathered(const Request& request, std::size_t parts) {
+ReplyQueue::Slot Session::expect_gathered(const Request& request, std::span<const cache::Key> keys) {
   const ReplyQueue::Slot slot = replies_.reserve();
   Gather& gather = gathers_[slot];
-  gather.parts.resize(parts);
-  gather.missing = parts;
+  gather.parts.resize(keys.size());
+  gather.missing = keys.size();
   ++fills_outstanding_;
+  for (const cache::Key& key : keys) fetched_keys_.emplace_back(slot, key.hash);
   note_started(slot, request, Outcome::Source::kFill);
   return slot;
 }
@@ -172,12 +187,12 @@ void Session::on_fill_reply(ReplyQueue::Slot slot, std::size_t part, const base:
   }
   append_to(replies_.sink(slot), encoded);
   schedule_flush();
-  --fills_outstanding_;
+  end_fill(slot);
   slot_ended(slot, error_of(*encoded));
 }
 
 void Session::finish_gather(ReplyQueue::Slot slot, const Gather& gather) {
-  --fills_outstanding_;
+  end_fill(slot);
   schedule_flush();
   // One part that could not be fetched spoils the whole, but to MGET a key of another type is as good as none.
   for (const base::SharedBytes& part : gather.parts) {

@@ -66,6 +66,62 @@ TEST_F(SessionOrder, WriteBehindMissIsPutOffSoThatTheGetSeesTheOldValue) {
   EXPECT_EQ(fetches().size(), 1u) << "the GET behind the SET goes to the server, not to the fill connection";
 }
 
+TEST_F(SessionOrder, HitBehindAFetchOfItsKeyWaitsForItAndShowsNothingOlder) {
+  cache_value("a", "1");
+  Client& client = connect();
+  ask(client, "MGET a b", "GET a");
+  expect_nothing(client);
+
+  in_turn([this] {
+    shared_.cache->drop(shared_.cache->key({}, "a").hash, cache::DropCause::kPush);
+    rig().backend.value(1, "2");
+    rig().backend.value(2, "B");
+  });
+
+  // The push has dropped "1", and what the MGET brings need not be what GET would.
+  settle();
+  ASSERT_EQ(fetches().size(), 4u);
+  in_turn([this] { rig().backend.value(3, "2"); });
+  expect(client, "*2\r\n" + bulk("2") + bulk("B") + bulk("2"));
+}
+
+TEST_F(SessionOrder, ReadOfOneFieldBehindAFetchOfItsHashWaits) {
+  Client& other = connect();
+  ask(other, "HGET h f");
+  in_turn([this] {
+    rig().backend.reply(0, bulk("1"));
+    rig().backend.ttl(0, -1);
+  });
+  expect(other, bulk("1"));
+  Client& client = connect();
+  ask(client, "HGETALL h", "HGET h f");
+  expect_nothing(client);
+
+  in_turn([this] {
+    shared_.cache->drop(shared_.cache->key({}, "h").hash, cache::DropCause::kPush);
+    rig().backend.reply(1, "*2\r\n" + bulk("f") + bulk("2"));
+  });
+
+  settle();
+  ASSERT_EQ(fetches().size(), 3u);
+  in_turn([this] { rig().backend.reply(2, bulk("2")); });
+  expect(client, "*2\r\n" + bulk("f") + bulk("2") + bulk("2"));
+}
+
+TEST_F(SessionOrder, HitsOfOtherKeysDoNotWaitForAFetch) {
+  cache_value("hot", "1");
+  Client& client = connect();
+  ask(client, "GET cold", "GET hot", "GET other");
+  EXPECT_EQ(fetches().size(), 3u) << "both misses are under way at once";
+
+  in_turn([this] {
+    rig().backend.answer(1, "C");
+    rig().backend.answer(2, "O");
+  });
+
+  expect(client, bulk("C") + bulk("1") + bulk("O"));
+}
+
 TEST_F(SessionOrder, PutOffCommandWaitsForAllFillsOfItsSessionButForNoOthers) {
   Client& other = connect();
   ask(other, "GET foreign");
