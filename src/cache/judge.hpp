@@ -77,7 +77,9 @@ class Judge {
 
   [[nodiscard]] Verdict judge(const Entry& entry, const Moment& now, bool upstream_is_down) const noexcept {
     if (now.ms < entry.hard_ms && now.ms < entry.soft_ms && is_current(entry)) [[likely]] {
-      return owners_.has_lease(OwnerId{entry.owner}, now.time) ? Verdict::kFresh : Verdict::kNoLease;
+      if (owners_.has_lease(OwnerId{entry.owner}, now.time)) [[likely]]
+        return Verdict::kFresh;
+      return judge_unleased(entry, now, upstream_is_down);
     }
     return judge_old(entry, now, upstream_is_down);
   }
@@ -108,12 +110,19 @@ class Judge {
     const std::uint32_t span = std::max(refresh_ms_, error_ms_);
     return span < ShardClock::kForever - entry.soft_ms ? entry.soft_ms + span : ShardClock::kForever;
   }
+  // A silent connection is as good as a lost one to those who cannot reach the server either.
+  [[nodiscard]] Verdict judge_unleased(const Entry& entry, const Moment& now, bool may_be_stale) const noexcept {
+    return may_be_stale && owners_.may_serve_unleased(OwnerId{entry.owner}, now.time) ? Verdict::kLastHope
+                                                                                      : Verdict::kNoLease;
+  }
   [[nodiscard]] Verdict judge_old(const Entry& entry, const Moment& now, bool upstream_is_down) const noexcept {
     const Verdict life = judge_life(entry, now);
     if (life != Verdict::kFresh) return life;
     if (!is_current(entry)) return upstream_is_down ? Verdict::kLastHope : Verdict::kKept;
-    if (!owners_.has_lease(OwnerId{entry.owner}, now.time)) return Verdict::kNoLease;
     const std::uint32_t late_ms = now.ms - entry.soft_ms;
+    if (!owners_.has_lease(OwnerId{entry.owner}, now.time)) {
+      return judge_unleased(entry, now, upstream_is_down && late_ms < error_ms_);
+    }
     if (upstream_is_down && late_ms < error_ms_) return Verdict::kLastHope;
     return late_ms < refresh_ms_ ? Verdict::kRefresh : Verdict::kKept;
   }

@@ -52,6 +52,11 @@ class Owners {
     return entry_epoch == state.lost_epoch.load(std::memory_order_acquire) + lost_common &&
            lost_common == common_.load(std::memory_order_acquire);
   }
+  /// The same while the connection is not lost but silent: its lease is over, though not for too long.
+  [[nodiscard]] bool may_serve_unleased(OwnerId owner, base::TimePoint now) const noexcept {
+    const base::TimePoint lease_until{base::Duration{at(owner).lease_until.load(std::memory_order_acquire)}};
+    return now < lease_until || now - lease_until < stale_if_error_;
+  }
   [[nodiscard]] base::TimePoint stale_until(OwnerId owner) const noexcept {
     return base::TimePoint{base::Duration{at(owner).stale_until.load(std::memory_order_acquire)}};
   }

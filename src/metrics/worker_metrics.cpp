@@ -28,6 +28,7 @@ constexpr auto kFields = std::to_array<InfoField>({
     {"fills_sent", read<&M::fills_sent>},
     {"fill_waiters", read<&M::fill_waiters>},
     {"fill_errors", read<&M::fill_errors>},
+    {"fills_repeated", read<&M::fills_repeated>},
     {"fill_timeouts", read<&M::fill_timeouts>},
     {"fences", read<&M::fences>},
     {"coherence_losses", read<&M::coherence_losses>},

@@ -23,11 +23,9 @@ std::string_view name_of(CoherenceState state) noexcept {
   return "degraded";
 }
 
-Coherence::Coherence(net::EventLoop& loop, cache::Cache& cache, const net::OutageLog& outages,
-                     metrics::WorkerMetrics& metrics, const Options& options)
+Coherence::Coherence(net::EventLoop& loop, cache::Cache& cache, metrics::WorkerMetrics& metrics, const Options& options)
     : loop_(loop),
       cache_(cache),
-      outages_(outages),
       metrics_(metrics),
       options_(options),
       state_(options.wants_tracking ? CoherenceState::kConnecting : CoherenceState::kTtlOnly),
@@ -36,7 +34,7 @@ Coherence::Coherence(net::EventLoop& loop, cache::Cache& cache, const net::Outag
 }
 
 cache::Asker Coherence::asker(bool link_is_up) const noexcept {
-  const bool is_down = wants_link_state() && (!link_is_up || !outages_.is_up());
+  const bool is_down = wants_link_state() && !link_is_up;
   return {.owner = options_.owner, .now = loop_.now(), .upstream_is_down = is_down};
 }
 
@@ -102,6 +100,7 @@ void Coherence::on_timer() {
   if (loop_.now() >= lease_until_) {
     cache_.allow_fills(options_.owner, false);
     apply(CoherenceEvent::kLeaseOver);
+    if (on_suspect_) on_suspect_();
   }
   timer_.start(options_.fence_interval);
 }

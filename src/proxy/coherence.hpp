@@ -66,18 +66,19 @@ class Coherence final : public backend::CoherenceEvents {
     bool serves_stale_on_error = false;      ///< Options::stale_if_error of the cache is set
   };
 
-  Coherence(net::EventLoop& loop, cache::Cache& cache, const net::OutageLog& outages, metrics::WorkerMetrics& metrics,
-            const Options& options);
+  Coherence(net::EventLoop& loop, cache::Cache& cache, metrics::WorkerMetrics& metrics, const Options& options);
   /// Once, before the first event.
   void set_backend(backend::CacheBackend& backend) noexcept { backend_ = &backend; }
+  /// Called when the connection has fallen silent for longer than its lease.
+  void set_on_suspect(std::function<void()> on_suspect) { on_suspect_ = std::move(on_suspect); }
 
   [[nodiscard]] CoherenceState state() const noexcept { return state_; }
   [[nodiscard]] cache::OwnerId owner() const noexcept { return options_.owner; }
   [[nodiscard]] bool is_tracked() const noexcept { return state_ != CoherenceState::kTtlOnly; }
   /// The server can expire single fields of a hash, which neither PTTL nor a push in time tells of.
   [[nodiscard]] bool hash_fields_expire() const noexcept { return hash_fields_expire_; }
-  /// Who reads now, on this worker. `link_is_up`: the reader's own way to the server; without that and this connection,
-  /// the server counts as unreachable before any attempt to connect has failed.
+  /// Who reads now, on this worker. `link_is_up`: the reader's own way to the server. Without that and this connection
+  /// the server counts as unreachable; while the link works, it is reachable, whatever becomes of this connection.
   [[nodiscard]] cache::Asker asker(bool link_is_up) const noexcept;
   /// Whether asker() looks at the link at all: only where stale values may be served.
   [[nodiscard]] bool wants_link_state() const noexcept {
@@ -97,10 +98,10 @@ class Coherence final : public backend::CoherenceEvents {
 
   net::EventLoop& loop_;
   cache::Cache& cache_;
-  const net::OutageLog& outages_;
   metrics::WorkerMetrics& metrics_;
   const Options options_;
   backend::CacheBackend* backend_ = nullptr;
+  std::function<void()> on_suspect_;
   CoherenceState state_;
   base::TimePoint lease_until_{};
   bool hash_fields_expire_ = false;

@@ -1,6 +1,6 @@
 #include "proxy/fill_table.hpp"
 
-#include <array>
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -26,7 +26,8 @@ base::SharedBytes error_reply(std::string_view text) {
 std::vector<base::SharedBytes> parts_of(const base::SharedBytes& reply, std::size_t count) {
   if (reply->starts_with('-')) return {count, reply};
   const auto value = resp::parse_value(*reply);
-  if (!value || value->items.size() != count) return {count, error_reply("ERR anteroom: MGET was answered with another number of values")};
+  if (!value || value->items.size() != count)
+    return {count, error_reply("ERR anteroom: MGET was answered with another number of values")};
   std::vector<base::SharedBytes> parts;
   for (const resp::Value& item : value->items) {
     auto part = std::make_shared<std::string>();
@@ -86,7 +87,7 @@ void FillTable::fetch_group(int db, std::span<const cache::Key> keys, std::span<
                             Waiter waiter) {
   std::vector<backend::FetchId> ids;
   std::vector<std::string_view> names;
-  const auto group = std::make_shared<Group>(Group{.fills = {fills.begin(), fills.end()}});
+  const auto group = std::make_shared<const std::vector<cache::FillId>>(fills.begin(), fills.end());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     context_.metrics.fill_waiters.add();
     Fill& fill = add({.query = cache::Cache::string_query(keys[i]), .db = db}, fills[i]);
@@ -126,7 +127,7 @@ void FillTable::join_local(cache::FillId id, Waiter waiter) {
   if (fill.reply) {
     answer({waiter}, fill.reply);
   } else if (fill.waiters.size() >= options_.waiters_max) {
-    answer({waiter}, error_reply(base::StagedError::overloaded().reply()));
+    read_alone(fill.target.read(), waiter);
   } else {
     fill.waiters.push_back(waiter);
   }
@@ -138,7 +139,7 @@ void FillTable::join_remote(const CacheableRead& read, const cache::ReadResult& 
   const auto [entry, is_first] = remote_joins_.try_emplace(result.fill, read);
   RemoteJoin& join = entry->second;
   if (join.waiters.size() >= options_.waiters_max) {
-    answer({waiter}, error_reply(base::StagedError::overloaded().reply()));
+    read_alone(read, waiter);
     return;
   }
   join.waiters.push_back(waiter);
@@ -259,58 +260,65 @@ void FillTable::on_ttl(backend::FetchId fetch, std::int64_t pttl_ms) {
 }
 
 void FillTable::on_failed(backend::FetchId fetch, const base::StagedError&) {
-  Fill& fill = at(fetch);
   const auto id = static_cast<cache::FillId>(fetch);
-  const std::shared_ptr<Group> group = fill.group;
-  if (!fill.is_abandoned) {
-    context_.cache.abandon(fill.target.query(), id);
-    // With a reply, everyone has been answered, and only the time to live was missing.
-    if (!fill.reply) context_.metrics.fill_errors.add();
-  }
-  if (fill.is_abandoned || fill.reply || (fill.waiters.empty() && fill.remote_waiters.empty())) {
-    static_cast<void>(take(fetch));
-  } else if (!group) {
-    read_on_link(fill, id);
-  }
-  if (group && ++group->failed == group->fills.size()) read_on_link(*group);
+  move_to_link(id);
+  Fill fill = take(fetch);
+  // With a reply, everyone has been answered, and only the time to live was missing.
+  if (fill.reply && !fill.is_abandoned) context_.cache.abandon(fill.target.query(), id);
 }
 
 // --- The second way ---
 
-void FillTable::read_on_link(const Fill& fill, cache::FillId id) {
-  const Target& target = fill.target;
-  std::string command = target.request;
-  if (command.empty()) resp::append_command(command, std::array<std::string_view, 2>{"GET", target.key});
-  context_.link_reads.read_on_link(target.db, command, {target.key_hash},
-                                   [this, id](const base::SharedBytes& reply) { on_link_reply(id, reply); });
+void FillTable::leave_connection() {
+  std::vector<cache::FillId> ids;
+  for (const auto& [id, fill] : fills_) ids.push_back(id);
+  for (const cache::FillId id : ids) move_to_link(id);
 }
 
-void FillTable::read_on_link(const Group& group) {
-  std::vector<cache::FillId> awaited;
-  std::vector<std::string_view> args{"MGET"};
-  std::vector<std::uint64_t> hashes;
-  int db = 0;
-  for (const cache::FillId id : group.fills) {
-    const auto found = fills_.find(id);
-    if (found == fills_.end()) continue;
-    const Target& target = found->second.target;
-    awaited.push_back(id);
-    args.push_back(target.key);
-    hashes.push_back(target.key_hash);
-    db = target.db;
+// What is fetched together moves together. The fill stays, abandoned, until the backend has said its last word on it.
+void FillTable::move_to_link(cache::FillId id) {
+  const std::shared_ptr<const std::vector<cache::FillId>> group = fills_.at(id).group;
+  std::vector<LinkPart> parts;
+  for (const cache::FillId each : group ? std::span(*group) : std::span(&id, 1)) {
+    const auto found = fills_.find(each);
+    if (found == fills_.end() || found->second.is_abandoned || found->second.reply) continue;
+    Fill& fill = found->second;
+    fill.is_abandoned = true;
+    context_.cache.abandon(fill.target.query(), each);
+    context_.metrics.fill_errors.add();
+    parts.push_back({each, fill.target, std::exchange(fill.waiters, {}), std::exchange(fill.remote_waiters, {})});
   }
-  if (awaited.empty()) return;
-  std::string command;
-  resp::append_command(command, args);
-  context_.link_reads.read_on_link(db, command, std::move(hashes), [this, awaited](const base::SharedBytes& reply) {
-    const std::vector<base::SharedBytes> parts = parts_of(reply, awaited.size());
-    for (std::size_t i = 0; i < awaited.size(); ++i) on_link_reply(awaited[i], parts[i]);
+  if (std::ranges::any_of(parts, &LinkPart::is_awaited)) read_on_link(std::move(parts));
+}
+
+void FillTable::read_alone(const CacheableRead& read, Waiter waiter) {
+  std::vector<LinkPart> parts;
+  parts.push_back({0, Target(read), {waiter}, {}});
+  read_on_link(std::move(parts));
+}
+
+void FillTable::read_on_link(std::vector<LinkPart> parts) {
+  std::string command = parts.size() == 1 ? parts[0].target.request : std::string();
+  if (command.empty()) {
+    std::vector<std::string_view> args{parts.size() == 1 ? "GET" : "MGET"};
+    for (const LinkPart& part : parts) args.push_back(part.target.key);
+    resp::append_command(command, args);
+  }
+  std::vector<std::uint64_t> hashes;
+  for (const LinkPart& part : parts) hashes.push_back(part.target.key_hash);
+  const int db = parts[0].target.db;
+  context_.metrics.fills_repeated.add();
+  context_.link_reads.read_on_link(db, command, std::move(hashes), [this, parts = std::move(parts)](const auto& reply) {
+    on_link_reply(parts, reply);
   });
 }
 
-void FillTable::on_link_reply(cache::FillId id, const base::SharedBytes& reply) {
-  Fill fill = take(backend::FetchId{id});
-  if (!fill.is_abandoned) answer_all(id, fill, reply);
+void FillTable::on_link_reply(const std::vector<LinkPart>& parts, const base::SharedBytes& reply) {
+  const std::vector<base::SharedBytes> replies = parts.size() == 1 ? std::vector{reply} : parts_of(reply, parts.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    answer(parts[i].waiters, replies[i]);
+    answer_workers(parts[i].id, parts[i].workers, replies[i]);
+  }
 }
 
 cache::Presence FillTable::presence(const Fill& fill, std::int64_t pttl_ms) noexcept {
@@ -340,7 +348,12 @@ void FillTable::give_out(cache::FillId id, Fill& fill) {
 
 void FillTable::answer_all(cache::FillId id, Fill& fill, const base::SharedBytes& reply) {
   answer(std::exchange(fill.waiters, {}), reply);
-  for (const cache::OwnerId worker : std::exchange(fill.remote_waiters, {})) {
+  answer_workers(id, std::exchange(fill.remote_waiters, {}), reply);
+}
+
+void FillTable::answer_workers(cache::FillId id, const std::vector<cache::OwnerId>& workers,
+                               const base::SharedBytes& reply) {
+  for (const cache::OwnerId worker : workers) {
     context_.mesh.post(worker, [id, reply](FillTable& table) { table.finish_remote(id, reply); });
   }
 }

@@ -43,7 +43,8 @@ class FillMesh {
 /// The fetches of one worker and who waits for them. A read that missed starts a fetch or joins the one that its name
 /// has, in this worker or in another one: a value is fetched once however many clients ask (COHERENCE.md C).
 ///
-/// A fetch that fails with its connection is repeated on the worker's link, once and uncached.
+/// A fetch that fails with its connection, or waits for one that has fallen silent, is repeated on the worker's link,
+/// once and uncached.
 ///
 /// A fetch of another worker is awaited through a *remote join*: one message there, one back with the reply. If the
 /// fetch was over before the message came, the readers look into the cache again. Loop thread only.
@@ -59,7 +60,7 @@ class FillTable final : public backend::FetchEvents {
     cache::TtlPolicy ttl;                   ///< while the server announces changes
     cache::TtlPolicy untracked_ttl;         ///< while it does not
     base::Milliseconds fill_timeout{3000};  ///< 0 = none
-    std::size_t waiters_max = 65536;        ///< per fetch; more are answered with an error
+    std::size_t waiters_max = 65536;        ///< per fetch; more read on the link, each for itself
   };
 
   /// What is around it, which outlives the table.
@@ -86,6 +87,8 @@ class FillTable final : public backend::FetchEvents {
   /// Fetches strings as they are at one instant: the parts of `waiter`'s reply, numbered from 0. `fills` are their
   /// tickets, from Cache::start_fill().
   void fetch_group(int db, std::span<const cache::Key> keys, std::span<const cache::FillId> fills, Waiter waiter);
+  /// The fill connection has fallen silent: who waits for it is served on the link instead.
+  void leave_connection();
   /// Fetches under way.
   [[nodiscard]] std::size_t size() const noexcept { return fills_.size(); }
 
@@ -104,11 +107,6 @@ class FillTable final : public backend::FetchEvents {
     int db = 0;
     std::string_view missing_reply;
   };
-  /// Strings that are fetched as they are at one instant.
-  struct Group {
-    std::vector<cache::FillId> fills;
-    std::size_t failed = 0;
-  };
   struct Fill {
     Fill(const CacheableRead& read, base::TimePoint now) : target(read), sent(now) {}
 
@@ -118,9 +116,19 @@ class FillTable final : public backend::FetchEvents {
     std::vector<cache::OwnerId> remote_waiters;  // workers that joined
     base::SharedBytes reply;                     // once it was answered
     cache::EntryKind kind = cache::EntryKind::kValue;
-    std::shared_ptr<Group> group;  // if it is one of several
+    /// Of strings that are fetched as they are at one instant: all of them.
+    std::shared_ptr<const std::vector<cache::FillId>> group;
     bool is_cacheable = true;
     bool is_abandoned = false;  // timed out: whatever comes is dropped
+  };
+  /// What is read on the link, and for whom.
+  struct LinkPart {
+    [[nodiscard]] bool is_awaited() const noexcept { return !waiters.empty() || !workers.empty(); }
+
+    cache::FillId id = 0;  // under which the workers wait
+    Target target;
+    std::vector<Waiter> waiters;
+    std::vector<cache::OwnerId> workers;
   };
   struct RemoteJoin {
     explicit RemoteJoin(const CacheableRead& read) : target(read) {}
@@ -136,9 +144,10 @@ class FillTable final : public backend::FetchEvents {
 
   Fill& add(const CacheableRead& read, cache::FillId id);
   void send(const CacheableRead& read, cache::FillId id);
-  void read_on_link(const Fill& fill, cache::FillId id);
-  void read_on_link(const Group& group);
-  void on_link_reply(cache::FillId id, const base::SharedBytes& reply);
+  void read_alone(const CacheableRead& read, Waiter waiter);
+  void move_to_link(cache::FillId id);
+  void read_on_link(std::vector<LinkPart> parts);
+  void on_link_reply(const std::vector<LinkPart>& parts, const base::SharedBytes& reply);
   void fetch_uncached(const CacheableRead& read, Waiter waiter);
   void join_local(cache::FillId id, Waiter waiter);
   void join_remote(const CacheableRead& read, const cache::ReadResult& result, Waiter waiter);
@@ -151,6 +160,7 @@ class FillTable final : public backend::FetchEvents {
   [[nodiscard]] Fill take(backend::FetchId fetch);
   void give_out(cache::FillId id, Fill& fill);
   void answer_all(cache::FillId id, Fill& fill, const base::SharedBytes& reply);
+  void answer_workers(cache::FillId id, const std::vector<cache::OwnerId>& workers, const base::SharedBytes& reply);
   void answer(const std::vector<Waiter>& waiters, const base::SharedBytes& reply);
   [[nodiscard]] static cache::Presence presence(const Fill& fill, std::int64_t pttl_ms) noexcept;
   [[nodiscard]] double jitter();

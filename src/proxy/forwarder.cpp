@@ -124,9 +124,9 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, int d
   return slot;
 }
 
-bool Forwarder::is_link_up(int db) const {
+bool Forwarder::is_link_up(int db, base::TimePoint now) const {
   const upstream::Link* const link = pool_->shared(db);
-  return link != nullptr && link->state() == upstream::Link::State::kUp;
+  return link != nullptr && link->is_responsive(now, kSilenceMax);
 }
 
 void Forwarder::wait_for_link(const upstream::Link& link, Session& session) {

@@ -46,8 +46,10 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
 
   void read_on_link(int db, std::string_view command, std::vector<std::uint64_t> key_hashes, Done done) override;
 
-  /// The shared link of `db` works. Dials it, if it is idle.
-  [[nodiscard]] bool is_link_up(int db) const;
+  /// The shared link of `db` works: it is connected and does not owe a reply for longer than kSilenceMax. Dials it, if
+  /// it is idle.
+  [[nodiscard]] bool is_link_up(int db, base::TimePoint now) const;
+  static constexpr std::chrono::seconds kSilenceMax{1};
 
  private:
   /// What happens in the cache when the outcome of a request is known.

@@ -160,7 +160,7 @@ void answer_key(Session& session, const Request& request) {
   const Services& services = session.services();
   const std::string_view name = request.args[3];
   std::vector<Inspection> found;
-  const cache::Asker asker = services.coherence.asker(services.forwarder.is_link_up(session.db()));
+  const cache::Asker asker = services.coherence.asker(services.forwarder.is_link_up(session.db(), services.loop.now()));
   if (services.cache != nullptr) {
     found = services.cache->inspect(services.cache->key(cache::Space{static_cast<std::uint32_t>(session.db())}, name),
                                     asker);

@@ -26,7 +26,7 @@ void append_to(base::ByteQueue& sink, const base::SharedBytes& encoded) {
 
 cache::Asker Session::asker() const {
   const Coherence& coherence = services_.coherence;
-  return coherence.asker(!coherence.wants_link_state() || services_.forwarder.is_link_up(db_));
+  return coherence.asker(!coherence.wants_link_state() || services_.forwarder.is_link_up(db_, services_.loop.now()));
 }
 
 bool Session::must_wait_for_fills(std::span<const cache::Key> keys) const {

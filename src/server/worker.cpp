@@ -43,7 +43,7 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
       forwarder_(sessions_, shared.cache_enabled ? &shared.cache : nullptr),
       pool_({loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
             options_.link, base::random_seed()),
-      coherence_(loop_, shared.cache, shared.outage_log, metrics_, options_.coherence),
+      coherence_(loop_, shared.cache, metrics_, options_.coherence),
       fills_({loop_, sessions_, shared.cache, coherence_, shared.mesh, forwarder_, metrics_},
              {options_.workers > 1, options_.ttl, options_.untracked_ttl, options_.fill_timeout,
               options_.fill_waiters_max}),
@@ -54,6 +54,7 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
   forwarder_.set_pool(pool_);
   fills_.set_backend(backend_);
   coherence_.set_backend(backend_);
+  coherence_.set_on_suspect([this] { fills_.leave_connection(); });
   if (!options_.denied_commands.empty()) hooks_.add(proxy::make_deny_hook(options_.denied_commands));
   if (options_.access_log_every_n > 0) hooks_.add(proxy::make_access_log_hook(options_.access_log_every_n));
 }

@@ -100,6 +100,10 @@ class Link final : private net::StreamEvents {
   void close();
 
   [[nodiscard]] State state() const noexcept { return state_; }
+  /// Up, and no reply is due for longer than `silence`.
+  [[nodiscard]] bool is_responsive(base::TimePoint now, base::Duration silence) const noexcept {
+    return state_ == State::kUp && !fsm_.is_silent(now, silence);
+  }
   [[nodiscard]] std::size_t pending() const noexcept { return fsm_.size(); }
   [[nodiscard]] base::TimePoint last_used() const noexcept { return last_used_; }
   /// Nothing waits and nothing is scheduled: it may be destroyed now.

@@ -87,7 +87,11 @@ class Reference {
   [[nodiscard]] Verdict judge(const Item& item, base::TimePoint now, bool upstream_is_down) const {
     if (!is_alive(item, now)) return Verdict::kGone;
     if (!is_current(item.owner, item.epoch)) return upstream_is_down ? Verdict::kServed : Verdict::kKept;
-    if (now >= owners_[item.owner].lease) return Verdict::kBypassed;
+    if (now >= owners_[item.owner].lease) {
+      const bool may_be_stale = upstream_is_down && now < later(owners_[item.owner].lease, options_.stale_if_error) &&
+                                now < later(item.deadlines.soft, options_.stale_if_error);
+      return may_be_stale ? Verdict::kServed : Verdict::kBypassed;
+    }
     if (now < item.deadlines.soft) return Verdict::kServed;
     if (upstream_is_down && now < later(item.deadlines.soft, options_.stale_if_error)) return Verdict::kServed;
     if (now < later(item.deadlines.soft, options_.stale_while_revalidate)) return Verdict::kRefreshed;

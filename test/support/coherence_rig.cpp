@@ -33,7 +33,7 @@ Version version_in(std::string_view reply, std::size_t at = 0) {
 
 CoherenceRig::CoherenceRig(const cache::Rules& rules)
     : cache_({.capacity = 64, .rules = rules}, base::HashSeed::fixed(1)),
-      coherence_(loop_, cache_, outages_, metrics_, {.max_staleness = kTimeUnit * kModelStaleness}),
+      coherence_(loop_, cache_, metrics_, {.max_staleness = kTimeUnit * kModelStaleness}),
       fills_({loop_, *this, cache_, coherence_, *this, *this, metrics_},
              {.ttl = kForever, .untracked_ttl = kForever, .fill_timeout = base::Milliseconds{0}}) {
   fills_.set_backend(*this);

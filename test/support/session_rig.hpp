@@ -102,7 +102,7 @@ class ProxyRig final : private proxy::InfoSource {
         forwarder(sessions, options.cache_enabled ? &cache : nullptr),
         pool({loop, resolver, mailbox, outages, facts, metrics, forwarder}, link_options(server, options), 1),
         cached_reads(commands, options.cached_reads),
-        coherence(loop, cache, outages, metrics, options.coherence),
+        coherence(loop, cache, metrics, options.coherence),
         fills({loop, sessions, cache, coherence, shared.mesh, forwarder, metrics},
               {options.has_other_workers, options.ttl, options.ttl, options.fill_timeout, options.waiters_max}),
         services{.loop = loop,
@@ -124,6 +124,7 @@ class ProxyRig final : private proxy::InfoSource {
     forwarder.set_pool(pool);
     fills.set_backend(backend);
     coherence.set_backend(backend);
+    coherence.set_on_suspect([this] { fills.leave_connection(); });
     backend.set_events(fills);
     shared.mesh.add(fills);
   }

@@ -17,7 +17,7 @@ class CoherenceTest : public test::LoopFixture {
  protected:
   Coherence& coherence() {
     if (!coherence_) {
-      coherence_ = std::make_unique<Coherence>(loop_, cache_, outages_, metrics_, options_);
+      coherence_ = std::make_unique<Coherence>(loop_, cache_, metrics_, options_);
       coherence_->set_backend(backend_);
     }
     return *coherence_;
@@ -47,7 +47,6 @@ class CoherenceTest : public test::LoopFixture {
 
   log::ScopedCapture log_{log::Level::kInfo};
   cache::Cache cache_{{.capacity = 100, .stale_if_error = std::chrono::hours(1)}, base::HashSeed::fixed(1)};
-  net::OutageLog outages_{"test"};
   metrics::WorkerMetrics metrics_;
   test::FakeBackend backend_;
   Coherence::Options options_{.owner = kOwner};
@@ -169,15 +168,30 @@ TEST_F(CoherenceTest, TtlModeIsLeftAloneByLossAndConnection) {
   EXPECT_TRUE(log_.lines().empty());
 }
 
-TEST_F(CoherenceTest, ServerCountsAsDownByItsOutageOrWhileNeitherConnectionIsUp) {
+TEST_F(CoherenceTest, ServerCountsAsDownOnlyWhileNeitherConnectionWorks) {
   options_.serves_stale_on_error = true;
   connect();
   EXPECT_FALSE(coherence().asker(false).upstream_is_down) << "the fill connection is up";
   events().on_lost();
   EXPECT_TRUE(coherence().asker(false).upstream_is_down);
-  EXPECT_FALSE(coherence().asker(true).upstream_is_down);
-  outages_.failed("gone", loop_.now());
-  EXPECT_TRUE(coherence().asker(true).upstream_is_down);
+  EXPECT_FALSE(coherence().asker(true).upstream_is_down) << "only this connection cannot be made";
+}
+
+TEST_F(CoherenceTest, SilentConnectionIsToldAndItsValuesServedOnlyToThoseWhoCannotReachTheServer) {
+  options_.fence_interval = milliseconds(5);
+  options_.max_staleness = milliseconds(20);
+  int told = 0;
+  coherence().set_on_suspect([&] { ++told; });
+  connect();
+  put("a");
+
+  ASSERT_TRUE(comes_to(CoherenceState::kSuspect));
+
+  EXPECT_GE(told, 1);
+  EXPECT_EQ(read("a"), cache::ReadStatus::kBypass);
+  EXPECT_EQ(read("a", true), cache::ReadStatus::kHit);
+  events().on_invalidated("a");
+  EXPECT_NE(read("a", true), cache::ReadStatus::kHit);
 }
 
 }  // namespace

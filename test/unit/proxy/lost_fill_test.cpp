@@ -43,6 +43,43 @@ TEST_F(LostFill, ReadIsRepeatedOnTheLinkForAllWhoWait) {
   EXPECT_FALSE(is_cached("k"));
   EXPECT_EQ(rig().fills.size(), 0u);
   EXPECT_EQ(rig().metrics.fill_errors.value(), 1u);
+  EXPECT_EQ(rig().metrics.fills_repeated.value(), 1u);
+}
+
+TEST_F(LostFill, ReadersLeaveAConnectionThatHasFallenSilent) {
+  Client& one = reader_of(rig(), "k");
+  Client& several = connect();
+  ask(several, "MGET a b");
+
+  in_turn([this] { rig().fills.leave_connection(); });
+  static_cast<void>(link_with("GET k"));
+  auto& link = link_with("MGET a b");
+  for (const std::string& request : link.requests()) {
+    link.send(request == "GET k" ? bulk("v") : "*2\r\n$1\r\nA\r\n$-1\r\n");
+  }
+
+  expect(one, bulk("v"));
+  expect(several, "*2\r\n$1\r\nA\r\n$-1\r\n");
+  in_turn([this] {
+    rig().backend.answer(0, "late");
+    rig().backend.answer(1, "late");
+  });
+  lose(2);
+  expect_nothing(one);
+  EXPECT_FALSE(is_cached("k"));
+  EXPECT_EQ(rig().fills.size(), 0u);
+}
+
+TEST_F(LostFill, ValueThatHasComeIsNotFetchedAgainForItsTimeToLive) {
+  Client& client = reader_of(rig(), "k");
+  in_turn([this] { rig().backend.value(0, "v"); });
+  expect(client, bulk("v"));
+
+  in_turn([this] { rig().fills.leave_connection(); });
+  in_turn([this] { rig().backend.ttl(0, -1); });
+
+  EXPECT_EQ(server_.link("0"), nullptr);
+  EXPECT_TRUE(is_cached("k"));
 }
 
 TEST_F(LostFill, OtherReadsAreRepeatedAsTheyWereAsked) {
@@ -99,8 +136,8 @@ TEST_F(LostFill, NoServerAtAllIsAnErrorAndNeverNil) {
   EXPECT_FALSE(is_cached("k"));
 }
 
-TEST_F(LostFill, TimeoutIsThatOfTheFirstAttempt) {
-  options_.fill_timeout = milliseconds(30);
+TEST_F(LostFill, LinkThatDoesNotAnswerInTimeIsAnError) {
+  options_.link.response_timeout = milliseconds(30);
   Client& client = reader_of(rig(), "k");
   lose(0);
   auto& link = link_with("GET k");
