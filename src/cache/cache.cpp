@@ -23,7 +23,7 @@ constexpr std::size_t kSlotBytesExpected = 96;
 constexpr std::size_t kPageBytes = 64 * 1024;
 constexpr std::size_t kPagesWanted = 1024;
 // One huge page may be all but empty, which a small limit would not bear.
-constexpr std::size_t kHugeBytesMin = 16 * kHugePageBytes;
+constexpr std::size_t kHugeBytesMin = 64 * kHugePageBytes;
 constexpr std::size_t kHugeEntriesMin = 8 * 1024;  // where there is no limit of bytes
 
 std::size_t entries_limit(const Options& options) {
