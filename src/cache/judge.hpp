@@ -96,15 +96,16 @@ class Judge {
     if (is_current(entry)) return std::min(entry.hard_ms, kept_until(entry));
     return std::min(entry.hard_ms, clock.ms(owners_.stale_until(OwnerId{entry.owner})));
   }
+  /// Neither its connection was lost nor everything invalidated since it was filled.
+  [[nodiscard]] bool is_current(const Entry& entry) const noexcept {
+    return entry.epoch == owners_.epoch(OwnerId{entry.owner});
+  }
   [[nodiscard]] const Owners& owners() const noexcept { return owners_; }
 
  private:
   static std::uint32_t span_ms(base::Duration span) noexcept {
     const auto ms = std::chrono::duration_cast<base::Milliseconds>(span).count();
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 0, ShardClock::kForever));
-  }
-  [[nodiscard]] bool is_current(const Entry& entry) const noexcept {
-    return entry.epoch == owners_.epoch(OwnerId{entry.owner});
   }
   [[nodiscard]] std::uint32_t kept_until(const Entry& entry) const noexcept {
     const std::uint32_t span = std::max(refresh_ms_, error_ms_);

@@ -54,8 +54,10 @@ void Shard::count_detached(const FillTable::Detached& fills, DropCause cause) {
       counts_.detached_push += count;
       break;
     case DropCause::kWrite:
-    case DropCause::kRequest:
       counts_.detached_write += count;
+      break;
+    case DropCause::kRequest:
+      counts_.detached_request += count;
       break;
     case DropCause::kObserved:
       counts_.detached_superseded += count;
@@ -100,15 +102,19 @@ std::size_t Shard::drop_matching(std::string_view glob) {
   FillTable::Detached ended;
   std::vector<Slot> slots;
   std::vector<std::uint64_t> hashes;
+  std::size_t removed = 0;
+  // What an epoch has emptied is still there, but nobody would miss it.
+  const auto count = [&](const Entry& entry) { removed += judge_.is_current(entry) ? 1 : 0; };
   const base::MutexLock lock(mutex_);
   store_.for_each([&](Slot slot, const Entry& entry) {
-    if (entry.kind != kResultKind && base::glob_matches(glob, name_of(entry))) slots.push_back(slot);
+    if (entry.kind == kResultKind || !base::glob_matches(glob, name_of(entry))) return;
+    slots.push_back(slot);
+    if (entry.kind != kRootKind) return count(entry);
+    store_.for_each_result(slot, [&](Slot, const Entry& result) { count(result); });
   });
   hashes.reserve(slots.size());
   for (const Slot slot : slots) hashes.push_back(store_.hash_of(slot));
-  std::size_t removed = 0;
-  for (const std::uint64_t hash : hashes) removed += store_.remove_key(hash, dead);
-  counts_.dropped += removed;
+  for (const std::uint64_t hash : hashes) counts_.dropped += store_.remove_key(hash, dead);
   // The key of a result that is being fetched is not known here; that some others are not stored does no harm.
   ended = fills_.detach_if([&](const Fill& fill) { return fill.is_result || base::glob_matches(glob, fill.name); });
   count_detached(ended, DropCause::kRequest);

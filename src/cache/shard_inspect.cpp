@@ -42,6 +42,7 @@ void Shard::add_stats(Stats& sum) const {
                            &Stats::detached_write,
                            &Stats::detached_epoch,
                            &Stats::detached_superseded,
+                           &Stats::detached_request,
                            &Stats::refused_size,
                            &Stats::drops_push,
                            &Stats::drops_push_spurious,

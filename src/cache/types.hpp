@@ -11,7 +11,7 @@
 /// The plain types of the cache's interface.
 namespace anteroom::cache {
 
-/// GET's answer for a key that does not exist. Replies are kept as RESP2 has them.
+/// What GET answers for a key that does not exist. Replies are kept as RESP2 has them.
 inline constexpr std::string_view kNullBulk = "$-1\r\n";
 
 /// Namespace of a key: two sessions that must not see each other's value of one name (another db, later another user)
@@ -146,6 +146,7 @@ struct Stats {
   std::uint64_t bypass_many_fills = 0;  ///< so many requests about the key are being fetched that one more is too many
   std::uint64_t fills_started = 0, fills_joined = 0, fills_committed = 0, fills_abandoned = 0;
   std::uint64_t detached_push = 0, detached_write = 0, detached_epoch = 0, detached_superseded = 0;
+  std::uint64_t detached_request = 0;
   std::uint64_t refused_size = 0;  ///< replies that were too large (Options::max_entry_bytes)
   std::uint64_t evicted_capacity = 0, evicted_bytes = 0, evicted_expired = 0, evicted_epoch = 0;
   std::uint64_t drops_push = 0, drops_push_spurious = 0;  ///< calls with kPush; spurious: neither entry nor fill

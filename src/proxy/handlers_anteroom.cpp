@@ -1,4 +1,5 @@
 // ANTEROOM: questions about this program itself. Never forwarded.
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -129,6 +130,15 @@ std::string_view why_not_cached(const Services& services, std::string_view key) 
   return "miss: not cached";
 }
 
+/// What GET would meet.
+std::string_view lookup_of(const std::vector<Inspection>& found, const Services& services, std::string_view key) {
+  if (found.empty()) return why_not_cached(services, key);
+  if (found[0].what == Inspection::What::kString) return text_of(found[0].verdict);
+  const bool has_result =
+      std::ranges::any_of(found, [](const Inspection& each) { return each.what == Inspection::What::kResult; });
+  return has_result ? "miss: only replies to other commands are cached" : "miss: being fetched";
+}
+
 std::vector<std::string> describe(const Inspection& entry, base::TimePoint now) {
   std::vector<std::string> words{"what", std::string(text_of(entry.what)), "lookup",
                                  std::string(text_of(entry.verdict))};
@@ -165,13 +175,14 @@ void answer_key(Session& session, const Request& request) {
     found = services.cache->inspect(services.cache->key(cache::Space{static_cast<std::uint32_t>(session.db())}, name),
                                     asker);
   }
-  const bool has_string = !found.empty() && found[0].what == Inspection::What::kString;
+  const bool is_present =
+      std::ranges::any_of(found, [](const Inspection& each) { return each.what != Inspection::What::kFill; });
   std::string reply;
   resp::append_array_header(reply, 6);
   resp::append_bulk(reply, "present");
-  resp::append_bulk(reply, found.empty() ? "no" : "yes");
+  resp::append_bulk(reply, is_present ? "yes" : "no");
   resp::append_bulk(reply, "lookup");
-  resp::append_bulk(reply, has_string ? text_of(found[0].verdict) : why_not_cached(services, name));
+  resp::append_bulk(reply, lookup_of(found, services, name));
   resp::append_bulk(reply, "entries");
   resp::append_array_header(reply, found.size());
   for (const Inspection& entry : found) {

@@ -73,6 +73,7 @@ void handle_cached_read(Session& session, const Request& request) {
     handle_forward(session, request);
   } else if (!services.cached_reads.is_on(command, request.args.size(), services.coherence.hash_fields_expire()) ||
              !covers_all(services.cached_reads, request.args.subspan(1, reads_several ? request.args.size() - 1 : 1))) {
+    services.metrics.reads_left_out.add();
     // It may still show strings that the cache holds in an older state.
     if (reads_several) {
       forward_strings(session, request);

@@ -65,6 +65,7 @@ void add_changes(Section& section, const cache::Stats& stats) {
   section.add("cache_fills_detached_write", stats.detached_write);
   section.add("cache_fills_detached_epoch", stats.detached_epoch);
   section.add("cache_fills_detached_superseded", stats.detached_superseded);
+  section.add("cache_fills_detached_request", stats.detached_request);
   section.add("cache_refused_size", stats.refused_size);
   section.add("cache_evicted_capacity", stats.evicted_capacity);
   section.add("cache_evicted_bytes", stats.evicted_bytes);
@@ -126,10 +127,13 @@ std::string Server::cache_section() const {
   section.add("cache_eviction", eviction_name(options_.cache));
   section.add("cache_capacity", options_.cache.capacity);
   section.add("cache_capacity_bytes", options_.cache.capacity_bytes);
-  add_coherence(section, workers_);
+  if (options_.cache.enabled) add_coherence(section, workers_);
   const cache::Stats stats = cache_.stats();
   add_contents(section, stats);
   add_reads(section, stats);
+  std::uint64_t left_out = 0;
+  for (const auto& worker : workers_) left_out += worker->metrics().reads_left_out.value();
+  section.add("cache_bypass_rules", left_out);
   add_changes(section, stats);
   return section.text();
 }
@@ -140,7 +144,12 @@ std::string Server::coherence_states() const {
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const metrics::WorkerMetrics& metrics = workers_[i]->metrics();
     const auto state = static_cast<proxy::CoherenceState>(metrics.coherence_state.value());
-    text += "worker=" + std::to_string(i) + " state=" + std::string(proxy::name_of(state));
+    text += "worker=" + std::to_string(i) + " state=";
+    if (!options_.cache.enabled) {
+      text += "off\n";
+      continue;
+    }
+    text += proxy::name_of(state);
     text += " epoch=" + std::to_string(cache_.epoch(cache::OwnerId{static_cast<std::uint8_t>(i)}));
     if (state == proxy::CoherenceState::kCoherent || state == proxy::CoherenceState::kSuspect) {
       text += " lease_left_ms=" + std::to_string(metrics.lease_until_ms.value() - now.count());

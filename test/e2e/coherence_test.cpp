@@ -237,6 +237,7 @@ TEST_P(CoherenceE2e, AnteroomCacheTellsOfAKey) {
   EXPECT_TRUE(contains(user.ask("ANTEROOM", "CACHE", "KEY", key).raw, "miss: not cached"));
   user.ask("GET", key);
   EXPECT_EQ(user.ask("ANTEROOM", "CACHE", "FLUSH"), kOk);
+  EXPECT_EQ(user.ask("ANTEROOM", "CACHE", "FLUSH", key), integer(0)) << "it was gone already";
   EXPECT_EQ(upstream_calls(user, {"GET", key}, 2), 1);
 }
 
@@ -407,6 +408,56 @@ TEST_F(CoherenceTrouble, RulesLeaveKeysOut) {
     for (int i = 0; i < 3; ++i) EXPECT_EQ(reader.ask("GET", key), bulk("v"));
     EXPECT_EQ(rig_->redis.calls("get") - before, key == "user:1" ? 1 : 3) << key;
   }
+  EXPECT_TRUE(contains(reader.ask("INFO", "cache").raw, "cache_bypass_rules:6\r\n"));
+}
+
+TEST_F(CoherenceTrouble, CacheThatIsOffHasNoState) {
+  start({"--cache", "false"});
+  EXPECT_TRUE(contains(user().ask("ANTEROOM", "CACHE", "STATE").raw, "worker=0 state=off"));
+  EXPECT_FALSE(contains(user().ask("INFO", "cache").raw, "coherence_workers"));
+}
+
+TEST_F(CoherenceTrouble, KeyOfWhichOtherRepliesAreCachedSaysSo) {
+  start({});
+  RespClient reader = user();
+  reader.ask("RPUSH", "l", "x");
+  ASSERT_EQ(reader.ask("LLEN", "l"), integer(1));
+  ASSERT_TRUE(eventually([&] {
+    return contains(reader.ask("ANTEROOM", "CACHE", "KEY", "l").raw, "miss: only replies to other commands are cached");
+  }));
+}
+
+// The server takes no new connection of ours, but goes on with those it has.
+TEST_F(CoherenceTrouble, NoStaleValueIsServedWhileTheLinkReachesTheServer) {
+  start({"--stale-if-error", "60000"});
+  RespClient reader = user();
+  RespClient backend = direct();
+  reader.ask("MSET", "k", "old", "other", "1");
+  ASSERT_EQ(reader.ask("GET", "k"), bulk("old"));
+  const std::string id = fill_connection();
+  ASSERT_TRUE(eventually([&] { return backend.ask("CONFIG", "SET", "maxclients", "1") == kOk; }));
+  EXPECT_EQ(backend.ask("CLIENT", "KILL", "ID", id), integer(1));
+  EXPECT_EQ(backend.ask("SET", "k", "new"), kOk);
+
+  ASSERT_TRUE(state_is("degraded"));
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(reader.ask("GET", "k"), bulk("new")) << i;
+}
+
+TEST_F(CoherenceTrouble, StaleValuesComeSoonAfterTheServerHasHungUp) {
+  start({"--stale-if-error", "60000", "--max-staleness", "200", "--fence-interval", "50"});
+  RespClient reader = user();
+  reader.ask("SET", "k", "v");
+  ASSERT_EQ(reader.ask("GET", "k"), bulk("v"));
+  rig_->redis.pause();
+  ASSERT_TRUE(state_is("suspect"));
+  // Somebody's request shows that the link does not answer either.
+  RespClient other = user();
+  other.send({"GET", "unknown"});
+
+  EXPECT_TRUE(eventually([&] { return contains(user().ask("ANTEROOM", "CACHE", "KEY", "k").raw, "hit (stale)"); }));
+  EXPECT_TRUE(contains(user().ask("ANTEROOM", "CACHE", "STATE").raw, "state=suspect")) << "before it is given up";
+  EXPECT_EQ(reader.ask("GET", "k"), bulk("v"));
+  rig_->redis.resume();
 }
 
 TEST_F(CoherenceTrouble, MgetPerKeyFetchesOnlyWhatIsMissing) {

@@ -260,6 +260,17 @@ TEST_F(People, DropMatchingTakesWholeKeysInEverySpace) {
   EXPECT_FALSE(commit("user:3", matching, "v"));
   EXPECT_TRUE(commit("item:3", other, "v"));
   EXPECT_EQ(cache.drop_matching("*"), 3u);
+  EXPECT_EQ(cache.stats().detached_request, 1u);
+  EXPECT_EQ(cache.stats().entries, 0u);
+}
+
+TEST_F(People, DropMatchingDoesNotCountWhatAnEpochHasEmptied) {
+  ASSERT_TRUE(put("a", "v"));
+  ASSERT_TRUE(put(result("b", "HLEN b"), "v"));
+  cache.bump_all_epochs();
+  ASSERT_TRUE(put("c", "v"));
+
+  EXPECT_EQ(cache.drop_matching("*"), 1u);
   EXPECT_EQ(cache.stats().entries, 0u);
 }
 
