@@ -107,13 +107,17 @@ std::size_t Shard::drop_matching(std::string_view glob) {
   const auto count = [&](const Entry& entry) { removed += judge_.is_current(entry) ? 1 : 0; };
   const base::MutexLock lock(mutex_);
   store_.for_each([&](Slot slot, const Entry& entry) {
-    if (entry.kind == kResultKind || !base::glob_matches(glob, name_of(entry))) return;
-    slots.push_back(slot);
-    if (entry.kind != kRootKind) return count(entry);
-    store_.for_each_result(slot, [&](Slot, const Entry& result) { count(result); });
+    if (entry.kind != kResultKind && base::glob_matches(glob, name_of(entry))) slots.push_back(slot);
   });
   hashes.reserve(slots.size());
-  for (const Slot slot : slots) hashes.push_back(store_.hash_of(slot));
+  for (const Slot slot : slots) {
+    hashes.push_back(store_.hash_of(slot));
+    if (store_.at(slot).kind != kRootKind) {
+      count(store_.at(slot));
+    } else {
+      store_.for_each_result(slot, [&](Slot, const Entry& result) { count(result); });
+    }
+  }
   for (const std::uint64_t hash : hashes) counts_.dropped += store_.remove_key(hash, dead);
   // The key of a result that is being fetched is not known here; that some others are not stored does no harm.
   ended = fills_.detach_if([&](const Fill& fill) { return fill.is_result || base::glob_matches(glob, fill.name); });

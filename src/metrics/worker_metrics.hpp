@@ -27,8 +27,8 @@ struct WorkerMetrics {
   Counter net_output_bytes;
 
   Counter reads_left_out;  ///< of the cache, by cache.include and its kin, or too long
-  Counter fills_sent;    ///< fetches sent to the upstream
-  Counter fill_waiters;  ///< reads that waited for a fetch, the first one included
+  Counter fills_sent;      ///< fetches sent to the upstream
+  Counter fill_waiters;    ///< reads that waited for a fetch, the first one included
   Counter fill_errors;
   Counter fills_repeated;  ///< on the link, because the fill connection was lost, silent or had too many waiters
   Counter fill_timeouts;

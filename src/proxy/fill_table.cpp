@@ -29,6 +29,7 @@ std::vector<base::SharedBytes> parts_of(const base::SharedBytes& reply, std::siz
   if (!value || value->items.size() != count)
     return {count, error_reply("ERR anteroom: MGET was answered with another number of values")};
   std::vector<base::SharedBytes> parts;
+  parts.reserve(count);
   for (const resp::Value& item : value->items) {
     auto part = std::make_shared<std::string>();
     resp::encode(item, *part);
@@ -271,6 +272,7 @@ void FillTable::on_failed(backend::FetchId fetch, const base::StagedError&) {
 
 void FillTable::leave_connection() {
   std::vector<cache::FillId> ids;
+  ids.reserve(fills_.size());
   for (const auto& [id, fill] : fills_) ids.push_back(id);
   for (const cache::FillId id : ids) move_to_link(id);
 }
@@ -301,10 +303,12 @@ void FillTable::read_on_link(std::vector<LinkPart> parts) {
   std::string command = parts.size() == 1 ? parts[0].target.request : std::string();
   if (command.empty()) {
     std::vector<std::string_view> args{parts.size() == 1 ? "GET" : "MGET"};
+    args.reserve(1 + parts.size());
     for (const LinkPart& part : parts) args.push_back(part.target.key);
     resp::append_command(command, args);
   }
   std::vector<std::uint64_t> hashes;
+  hashes.reserve(parts.size());
   for (const LinkPart& part : parts) hashes.push_back(part.target.key_hash);
   const int db = parts[0].target.db;
   context_.metrics.fills_repeated.add();
