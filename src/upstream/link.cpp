@@ -34,7 +34,7 @@ void Link::start() {
 }
 
 std::optional<base::StagedError> Link::refusal(std::size_t command_bytes) {
-  if (state_ == State::kClosed) return base::StagedError::shutting_down();
+  if (state_ == State::kClosed) return options_.once ? last_error_ : base::StagedError::shutting_down();
   if (state_ == State::kBackoff && !end_backoff_early()) return last_error_;
   if (fsm_.size() >= options_.queue_requests_max) return base::StagedError::overloaded();
   // One command larger than the limit may pass when nothing else waits: it was within the client's own limits.
@@ -42,10 +42,10 @@ std::optional<base::StagedError> Link::refusal(std::size_t command_bytes) {
   return std::nullopt;
 }
 
-std::optional<base::StagedError> Link::submit(RequestId id, std::string_view command) {
+std::optional<base::StagedError> Link::submit(RequestId id, std::string_view command, base::Duration timeout) {
   if (auto refused = refusal(command.size())) return refused;
   last_used_ = context_.loop.now();
-  fsm_.submit(id, command.size());
+  fsm_.submit(id, command.size(), timeout);
   out_.append(command);
   context_.metrics.upstream_pending.add(1);
   if (is_over_marks(1)) congested_ = true;
@@ -69,7 +69,8 @@ void Link::close() {
   timer_.cancel();
   drop_stream();
   state_ = State::kClosed;
-  fail_all(base::StagedError::shutting_down());
+  last_error_ = base::StagedError::shutting_down();
+  fail_all(last_error_);
 }
 
 void Link::dial() {
@@ -113,11 +114,15 @@ void Link::on_up() {
 void Link::dial_failed(const base::StagedError& error) {
   drop_stream();
   last_error_ = error;
-  state_ = State::kBackoff;
+  state_ = options_.once ? State::kClosed : State::kBackoff;
   context_.metrics.upstream_dial_errors.add();
   // An error about one request (no such db) is not an outage, unless it is about the db that all start in.
   if (!error.is_verbatim || options_.stay_connected) context_.outage_log.failed(error.reply(), context_.loop.now());
-  timer_.start(reconnect_.pause_after_failure());
+  if (options_.once) {
+    timer_.cancel();
+  } else {
+    timer_.start(reconnect_.pause_after_failure());
+  }
   fail_all(error);
 }
 
@@ -130,7 +135,10 @@ void Link::lose(Loss reason) {
   context_.metrics.upstream_losses.add();
   drop_stream();
   timer_.cancel();
-  if (const base::Duration pause = reconnect_.pause_after_loss(now); pause > base::Duration::zero()) {
+  if (options_.once) {
+    last_error_ = base::StagedError::connection_lost(base::Executed::kNo);
+    state_ = State::kClosed;
+  } else if (const base::Duration pause = reconnect_.pause_after_loss(now); pause > base::Duration::zero()) {
     last_error_ = base::StagedError::connect_failed(base::Stage::kConnect, "lost right after it was made", {});
     context_.outage_log.failed(last_error_.reply(), now);
     state_ = State::kBackoff;

@@ -55,6 +55,7 @@ struct LinkOptions {
   std::size_t queue_bytes_max = 64u << 20;
   std::size_t queue_requests_max = 65536;
   bool stay_connected = false;  ///< dial again by itself after a loss, not only when a request comes
+  bool once = false;            ///< never dial again: what was lost with the connection must not be done on another one
 };
 
 /// What all links of a worker use. Everything outlives the links.
@@ -91,7 +92,11 @@ class Link final : private net::StreamEvents {
   /// Dials if idle.
   void start();
   /// Appends one whole command. Null if it was accepted; otherwise nothing was and the events will not speak of it.
-  [[nodiscard]] std::optional<base::StagedError> submit(RequestId id, std::string_view command);
+  [[nodiscard]] std::optional<base::StagedError> submit(RequestId id, std::string_view command) {
+    return submit(id, command, options_.response_timeout);
+  }
+  /// With a timeout of its own, from which zero excepts it. Those behind it wait as long.
+  [[nodiscard]] std::optional<base::StagedError> submit(RequestId id, std::string_view command, base::Duration timeout);
   /// Why submit() would refuse a command of this size now; may end a pause.
   [[nodiscard]] std::optional<base::StagedError> refusal(std::size_t command_bytes);
   /// More is queued than is good: stop producing until on_drained().
@@ -149,7 +154,7 @@ class Link final : private net::StreamEvents {
   net::Connector connector_;
   std::unique_ptr<net::ByteStream> stream_;
   std::optional<Handshake> handshake_;
-  base::StagedError last_error_;
+  base::StagedError last_error_;  // of the last attempt to connect, or why a link that dials once is closed
   net::Reconnect reconnect_;
   net::Timer timer_;  // handshake, expiry, stalls and backoff share it: what it means follows from the state
 

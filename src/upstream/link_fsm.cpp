@@ -6,9 +6,9 @@
 
 namespace anteroom::upstream {
 
-void LinkFsm::submit(RequestId id, std::size_t bytes) {
+void LinkFsm::submit(RequestId id, std::size_t bytes, base::Duration timeout) {
   submitted_ += bytes;
-  fifo_.push_back({.id = id, .end_offset = submitted_});
+  fifo_.push_back({.id = id, .end_offset = submitted_, .timeout = timeout});
 }
 
 void LinkFsm::on_written(std::size_t bytes, base::TimePoint now) {
@@ -44,18 +44,18 @@ base::TimePoint LinkFsm::clock_start(const Request& request) const noexcept {
 }
 
 base::TimePoint LinkFsm::next_expiry() const noexcept {
-  if (response_timeout_ == base::Duration::zero() || expired_count_ == written_count_) return base::kNever;
-  return clock_start(fifo_[expired_count_]) + response_timeout_;
+  if (expired_count_ == written_count_) return base::kNever;
+  const Request& next = fifo_[expired_count_];
+  return next.timeout == base::Duration::zero() ? base::kNever : clock_start(next) + next.timeout;
 }
 
-std::vector<RequestId> LinkFsm::expire(base::TimePoint now) {
-  std::vector<RequestId> expired;
-  if (response_timeout_ == base::Duration::zero() || reply_started_) return expired;
-  while (expired_count_ < written_count_) {
+std::vector<LinkFsm::Expired> LinkFsm::expire(base::TimePoint now) {
+  std::vector<Expired> expired;
+  if (reply_started_) return expired;
+  while (expired_count_ < written_count_ && next_expiry() <= now) {
     Request& request = fifo_[expired_count_];
-    if (clock_start(request) + response_timeout_ > now) break;
     request.is_tombstone = true;
-    expired.push_back(request.id);
+    expired.push_back({request.id, request.timeout});
     ++expired_count_;
   }
   return expired;
@@ -63,7 +63,10 @@ std::vector<RequestId> LinkFsm::expire(base::TimePoint now) {
 
 bool LinkFsm::is_silent(base::TimePoint now, base::Duration silence) const noexcept {
   if (written_count_ == 0) return false;
-  return clock_start(fifo_.front()) + silence <= now;
+  const Request& front = fifo_.front();
+  const bool may_take_longer = front.timeout == base::Duration::zero() || front.timeout > silence;
+  if (may_take_longer && front.timeout != response_timeout_ && !front.is_tombstone && !reply_started_) return false;
+  return clock_start(front) + silence <= now;
 }
 
 std::vector<LinkFsm::Lost> LinkFsm::on_lost() {

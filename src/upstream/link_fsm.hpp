@@ -33,8 +33,10 @@ class LinkFsm {
   /// Zero means no limit.
   explicit LinkFsm(base::Duration response_timeout) : response_timeout_(response_timeout) {}
 
-  /// A request of `bytes` bytes, appended to the outgoing stream.
-  void submit(RequestId id, std::size_t bytes);
+  /// A request of `bytes` bytes, appended to the outgoing stream. `timeout`: its own, for a command that waits as long
+  /// as its user likes; zero is no limit.
+  void submit(RequestId id, std::size_t bytes) { submit(id, bytes, response_timeout_); }
+  void submit(RequestId id, std::size_t bytes, base::Duration timeout);
   /// The transport accepted the next `bytes` bytes of the outgoing stream.
   void on_written(std::size_t bytes, base::TimePoint now);
   /// Something arrived.
@@ -53,10 +55,15 @@ class LinkFsm {
 
   /// When expire() should be called next; kNever when nothing can expire.
   [[nodiscard]] base::TimePoint next_expiry() const noexcept;
-  /// Makes tombstones of the requests whose time is over and returns their ids. A reply that has started is not
-  /// expired here: see reply_stalled().
-  [[nodiscard]] std::vector<RequestId> expire(base::TimePoint now);
-  /// Nothing has arrived for `silence` although a written request waits, or a reply stopped in the middle.
+  struct Expired {
+    RequestId id{};
+    base::Duration timeout{};  ///< which is over
+  };
+  /// Makes tombstones of the requests whose time is over and tells which. Those behind one that may take longer wait
+  /// for it. A reply that has started is not expired here: see is_silent().
+  [[nodiscard]] std::vector<Expired> expire(base::TimePoint now);
+  /// Nothing has arrived for `silence` although a written request waits, or a reply stopped in the middle. A request
+  /// that may take longer is no sign of it until its reply has started.
   [[nodiscard]] bool is_silent(base::TimePoint now, base::Duration silence) const noexcept;
   [[nodiscard]] bool reply_in_progress() const noexcept { return reply_started_; }
 
@@ -76,6 +83,7 @@ class LinkFsm {
     RequestId id{};
     std::uint64_t end_offset = 0;  // of its last byte in the outgoing stream
     base::TimePoint written{};     // when the last byte was accepted; valid once written
+    base::Duration timeout{};      // zero: none
     bool is_tombstone = false;
   };
   [[nodiscard]] bool is_written(const Request& request) const noexcept { return request.end_offset <= written_; }
@@ -84,7 +92,7 @@ class LinkFsm {
   const base::Duration response_timeout_;
   std::deque<Request> fifo_;
   std::size_t written_count_ = 0;  // requests at the front whose last byte was accepted
-  std::size_t expired_count_ = 0;  // of those, tombstones: always the oldest, because all share one timeout
+  std::size_t expired_count_ = 0;  // of those, tombstones: always the oldest
   std::uint64_t submitted_ = 0;
   std::uint64_t written_ = 0;
   base::TimePoint last_received_{};

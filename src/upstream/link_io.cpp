@@ -205,9 +205,9 @@ void Link::check_deadlines() {
   if (options_.response_timeout == base::Milliseconds::zero()) return;
   const base::TimePoint now = context_.loop.now();
   const auto expired = fsm_.expire(now);
-  for (const RequestId id : expired) {
+  for (const auto& [id, timeout] : expired) {
     context_.metrics.upstream_timeouts.add();
-    context_.events.on_expired(id, base::StagedError::no_reply(options_.response_timeout));
+    context_.events.on_expired(id, base::StagedError::no_reply(std::chrono::ceil<base::Milliseconds>(timeout)));
   }
   if (fsm_.reply_in_progress() && fsm_.is_silent(now, options_.response_timeout)) {
     lose(Loss::kReplyStalled);

@@ -51,11 +51,34 @@ TEST_F(LinkFsmTest, RequestThatIsNotSentWholeIsOwedNoReply) {
   EXPECT_TRUE(fsm_.head());
 }
 
+TEST_F(LinkFsmTest, RequestWithATimeoutOfItsOwnIsNotTakenForAHangingPeer) {
+  fsm_.submit(id(1), 10, 3 * kTimeout);
+  fsm_.submit(id(2), 10, base::Duration::zero());
+  fsm_.on_written(20, kStart);
+
+  EXPECT_TRUE(fsm_.expire(kStart + 2 * kTimeout).empty());
+  EXPECT_FALSE(fsm_.is_silent(kStart + 2 * kTimeout, 2 * kTimeout));
+  const auto expired = fsm_.expire(kStart + 3 * kTimeout);
+  ASSERT_EQ(expired.size(), 1u);
+  EXPECT_EQ(expired[0].timeout, 3 * kTimeout);
+  EXPECT_EQ(fsm_.next_expiry(), base::kNever) << "the second one has no limit";
+  EXPECT_TRUE(fsm_.is_silent(kStart + 3 * kTimeout, 2 * kTimeout)) << "the first one is over";
+}
+
+TEST_F(LinkFsmTest, ReplyThatHasStartedMustGoOnWhateverTheRequestsTimeout) {
+  fsm_.submit(id(1), 10, base::Duration::zero());
+  fsm_.on_written(10, kStart);
+  fsm_.on_reply_started();
+
+  EXPECT_TRUE(fsm_.is_silent(kStart + kTimeout, kTimeout));
+}
+
 TEST_F(LinkFsmTest, ExpiredRequestStaysAsTombstoneAndTakesItsReply) {
   submit_written(2);
   const auto expired = fsm_.expire(kStart + kTimeout);
   ASSERT_EQ(expired.size(), 2u);
-  EXPECT_EQ(expired[0], id(1));
+  EXPECT_EQ(expired[0].id, id(1));
+  EXPECT_EQ(expired[0].timeout, kTimeout);
   fsm_.submit(id(3), 10);
   fsm_.on_written(10, kStart + kTimeout);
 
@@ -195,7 +218,7 @@ TEST_F(LinkFsmTest, EveryRequestEndsExactlyOnceUnderRandomEvents) {
         break;
       case 4:
         now += milliseconds(random() % 2000);
-        for (const RequestId expired : fsm_.expire(now)) ++ends[static_cast<std::size_t>(expired)];
+        for (const auto& expired : fsm_.expire(now)) ++ends[static_cast<std::size_t>(expired.id)];
         break;
       case 5:
         if (random() % 50 == 0) lose();
