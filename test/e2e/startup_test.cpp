@@ -129,8 +129,10 @@ TEST(Startup, AnAddressThatIsNotOursIsNamedWithItsOption) {
 }
 
 TEST(Startup, WithoutStandardStreamsTheLogGoesNowhere) {
+  // Before the program runs, the process is a copy of the shell with the shell's streams.
   const Finished finished = run({"/bin/sh", "-c",
                                  "\"$0\" serve --port \"$1\" --upstream unix:///nowhere 0<&- >&- 2>&- & pid=$!; "
+                                 "until [ \"$(readlink /proc/$pid/exe)\" = \"$(readlink -f \"$0\")\" ]; do :; done; "
                                  "until readlink /proc/$pid/fd/2; do :; done; kill $pid; wait $pid",
                                  anteroom_binary(), std::to_string(free_port())},
                                 {});
