@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/check.hpp"
+#include "command/blocking.hpp"
 #include "command/key_extraction.hpp"
 #include "command/table.hpp"
 
@@ -53,6 +54,7 @@ void check_request(const Facts& facts, const Args& args, bool is_complete) {
     ANTEROOM_CHECK(writes != Extraction::kNoKeys);
   }
   static_cast<void>(needs_pinned_link(facts, args));
+  if (const auto timeout = blocking_timeout(facts, args)) ANTEROOM_CHECK(timeout->count() >= 0);
 }
 
 void check_error(const std::string& text) {
