@@ -31,6 +31,8 @@ std::string_view to_string(Stage stage) noexcept {
   switch (stage) {
     case Stage::kAdmission:
       return "admission";
+    case Stage::kPoolAcquire:
+      return "pool_acquire";
     case Stage::kDns:
       return "dns";
     case Stage::kConnect:
@@ -108,6 +110,10 @@ StagedError StagedError::verbatim(std::string_view upstream_error) {
 
 StagedError StagedError::overloaded() {
   return make(Stage::kAdmission, Executed::kNo, kTryAgain, "overloaded, request not accepted");
+}
+
+StagedError StagedError::no_link(Milliseconds after) {
+  return make(Stage::kPoolAcquire, Executed::kNo, kTryAgain, "no upstream connection within max_wait", after_ms(after));
 }
 
 StagedError StagedError::write_stalled(Milliseconds after) {

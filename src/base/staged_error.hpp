@@ -11,6 +11,7 @@ namespace anteroom::base {
 /// Where on its way a request to the upstream failed. The names are what clients, logs and metrics see.
 enum class Stage : std::uint8_t {
   kAdmission,
+  kPoolAcquire,
   kDns,
   kConnect,
   kConnectUnix,
@@ -50,6 +51,8 @@ struct StagedError {
   /// The upstream's own words, for errors that are about the client's request (SELECT of a db that is not there).
   static StagedError verbatim(std::string_view upstream_error);
   static StagedError overloaded();
+  /// No pinned link came free.
+  static StagedError no_link(Milliseconds after);
   static StagedError write_stalled(Milliseconds after);
   static StagedError no_reply(Milliseconds after);
   static StagedError connection_lost(Executed executed);

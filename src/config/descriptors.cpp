@@ -164,6 +164,38 @@ std::vector<Descriptor> upstream_options() {
   };
 }
 
+std::vector<Descriptor> pinned_link_options() {
+  using G = UpstreamOptions;
+  constexpr auto kGroup = &Options::upstream;
+  return {
+      option<kGroup, &G::pinned_links_max>(
+          {.path = "upstream.pinned_links_max",
+           .flag = "pinned-links",
+           .min = 1,
+           .max = 100'000,
+           .doc = "Connections to Redis of each worker that one client has for itself, for as long as it is in MULTI, "
+                  "watches or blocks"}),
+      option<kGroup, &G::pinned_wait_max>(
+          {.path = "upstream.pinned_wait_max_ms",
+           .flag = "pinned-wait",
+           .unit = Unit::kMilliseconds,
+           .max = kHourMs,
+           .doc = "Time a client waits for such a connection; 0 is as long as it takes"}),
+      option<kGroup, &G::pinned_idle_max>(
+          {.path = "upstream.pinned_idle_max_ms",
+           .flag = "pinned-idle",
+           .unit = Unit::kMilliseconds,
+           .max = 24 * kHourMs,
+           .doc = "Time after which such a connection is closed when no client needs it; 0 is never"}),
+      option<kGroup, &G::pinned_age_max>(
+          {.path = "upstream.pinned_age_max_ms",
+           .flag = "pinned-age",
+           .unit = Unit::kMilliseconds,
+           .max = 24 * kHourMs,
+           .doc = "Age from which such a connection is closed as soon as no client needs it; 0 is never"}),
+  };
+}
+
 std::vector<Descriptor> limit_options() {
   using G = LimitOptions;
   constexpr auto kGroup = &Options::limits;
@@ -227,7 +259,8 @@ std::vector<Descriptor> other_options() {
 
 std::vector<Descriptor> all_options() {
   std::vector<Descriptor> all;
-  for (const auto group : {listen_options, upstream_options, cache_options, limit_options, other_options}) {
+  for (const auto group :
+       {listen_options, upstream_options, pinned_link_options, cache_options, limit_options, other_options}) {
     const std::vector<Descriptor> part = group();
     all.insert(all.end(), part.begin(), part.end());
   }

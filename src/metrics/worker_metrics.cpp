@@ -35,6 +35,7 @@ constexpr auto kFields = std::to_array<InfoField>({
     {"invalidations", read<&M::invalidations>},
     {"invalidations_of_all", read<&M::invalidations_of_all>},
     {"upstream_links", read<&M::upstream_links>},
+    {"pinned_links", read<&M::pinned_links>},
     {"upstream_dials", read<&M::upstream_dials>},
     {"upstream_dial_errors", read<&M::upstream_dial_errors>},
     {"upstream_losses", read<&M::upstream_losses>},

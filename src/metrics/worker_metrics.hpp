@@ -44,6 +44,7 @@ struct WorkerMetrics {
   Counter invalidations_of_all;
 
   Gauge upstream_links;
+  Gauge pinned_links;  ///< of those, links that one session has for itself, or had last; counted once a second
   Counter upstream_dials;
   Counter upstream_dial_errors;
   Counter upstream_losses;    ///< established links that ended, but for a stop

@@ -14,6 +14,8 @@ namespace {
 
 // Of INFO and SELECT, the only replies that are collected.
 constexpr std::size_t kCollectedBytesMax = 16u << 20;
+// Old servers unblock a client up to a second late (UPSTREAM.md B1.1, T9g).
+constexpr base::Milliseconds kBlockingGrace{1500};
 
 }  // namespace
 
@@ -53,6 +55,60 @@ ReplyQueue::Slot Forwarder::forward_with(Session& session, const Request& reques
   return send(session, request, db, std::move(record));
 }
 
+ReplyQueue::Slot Forwarder::forward_blocking(Session& session, const Request& request,
+                                             base::Milliseconds user_timeout) {
+  Record record;
+  record.timeout =
+      user_timeout > base::Milliseconds::zero() ? user_timeout + kBlockingGrace : base::Milliseconds::zero();
+  return send(session, request, session.db(), std::move(record));
+}
+
+ReplyQueue::Slot Forwarder::forward_exec(Session& session, const Request& request, const Transaction& transaction,
+                                         Completion completion) {
+  Record record;
+  record.completion = std::move(completion);
+  if (cache_ != nullptr) {
+    record.effect = Effect::kGuard;
+    record.guard = transaction.writes_anything ? cache_->guard_all(true) : cache_->guard(transaction.written, true);
+  }
+  return send(session, request, session.db(), std::move(record));
+}
+
+void Forwarder::note_queued(const Request& request, Transaction& transaction) const {
+  if (cache_ == nullptr || transaction.writes_anything) return;
+  if (request.lookup.match != command::Match::kFound) {
+    transaction.writes_anything = true;
+    return;
+  }
+  const command::Facts& facts = *request.lookup.facts;
+  command::KeyList positions;
+  switch (command::cache_effect(facts, request.args)) {
+    case command::CacheEffect::kNone:
+      return;
+    case command::CacheEffect::kMayWriteAnything:
+      transaction.writes_anything = true;
+      return;
+    case command::CacheEffect::kWritesKeys:
+      break;
+  }
+  if (command::extract_written_keys(facts, request.args, positions) == command::Extraction::kUnknown) {
+    transaction.writes_anything = true;
+    return;
+  }
+  for (const std::uint32_t position : positions) {
+    const cache::Key key = cache_->key(cache::Space{}, request.args[position]);
+    transaction.written.push_back({.bytes = {}, .hash = key.hash, .space = key.space});
+  }
+}
+
+void Forwarder::send_unheard(upstream::Link& link, std::string_view command) {
+  Record record;
+  record.done = [](const base::SharedBytes&) {};
+  if (link.refusal(command.size())) return;
+  const auto submitted = link.submit(add(std::move(record)), command);
+  ANTEROOM_CHECK(!submitted);
+}
+
 void Forwarder::read_on_link(int db, std::string_view command, std::vector<std::uint64_t> key_hashes, Done done) {
   Record record;
   record.done = std::move(done);
@@ -70,7 +126,7 @@ void Forwarder::read_on_link(int db, std::string_view command, std::vector<std::
 }
 
 void Forwarder::set_effect(Record& record, const Request& request, bool drop_now) {
-  if (cache_ == nullptr || record.effect == Effect::kObserve) return;
+  if (cache_ == nullptr || record.effect != Effect::kNone) return;
   if (request.lookup.match != command::Match::kFound) {
     record.effect = Effect::kUnlessUnknown;
     return;
@@ -109,15 +165,18 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, int d
     resp::append_command(encoded_, request.args);
     bytes = encoded_;
   }
-  upstream::Link* const link = pool_->shared(db);
+  upstream::Link* const link = session.pinned_link() != nullptr ? session.pinned_link() : pool_->shared(db);
   const auto refused = link != nullptr ? link->refusal(bytes.size()) : base::StagedError::overloaded();
   if (refused) {
+    record.guard.dismiss();
     // Before any guard: what is not sent changes nothing, and hits must survive an outage.
     answer_with_error(record, *refused);
     return slot;
   }
   set_effect(record, request, link->state() == upstream::Link::State::kUp);
-  const auto submitted = link->submit(add(std::move(record)), bytes);
+  const std::optional<base::Duration> timeout = record.timeout;
+  const upstream::RequestId id = add(std::move(record));
+  const auto submitted = timeout ? link->submit(id, bytes, *timeout) : link->submit(id, bytes);
   ANTEROOM_CHECK(!submitted);
   session.services().metrics.commands_forwarded.add();
   if (link->is_congested()) wait_for_link(*link, session);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "proxy/link_reads.hpp"
 #include "proxy/reply_queue.hpp"
 #include "proxy/session_table.hpp"
+#include "proxy/transaction.hpp"
 #include "upstream/link.hpp"
 #include "upstream/pool.hpp"
 
@@ -38,6 +40,15 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   /// is cached: nobody may read the older value after it (R14). Asks Session::may_forward() itself.
   void forward_read(Session& session, const Request& request, const cache::Query& query);
   void forward_reads(Session& session, const Request& request, std::span<const cache::Key> keys);
+  /// A command that blocks as long as its user likes, zero is for ever, on the session's pinned link. Returns its slot.
+  ReplyQueue::Slot forward_blocking(Session& session, const Request& request, base::Milliseconds user_timeout);
+  /// EXEC, whose keys are not among its arguments. `completion` may be null.
+  ReplyQueue::Slot forward_exec(Session& session, const Request& request, const Transaction& transaction,
+                                Completion completion);
+  /// Notes in the transaction what the request will write when EXEC runs it.
+  void note_queued(const Request& request, Transaction& transaction) const;
+  /// A command of ours on a link, whatever it answers.
+  void send_unheard(upstream::Link& link, std::string_view command);
   /// A command that the table does not know: it may write anything.
   void forward_unknown(Session& session, const Request& request);
   /// Sends the request on the link of `db` and gives the whole reply to `completion` if the session still lives.
@@ -71,7 +82,8 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
     ReplyQueue::Slot slot = 0;
     Effect effect = Effect::kNone;
     cache::WriteGuard guard;
-    std::unique_ptr<Observed> observed;  // for kObserve
+    std::unique_ptr<Observed> observed;     // for kObserve
+    std::optional<base::Duration> timeout;  // its own; zero is none
     Completion completion;
     Done done;                 // of a read for no session
     std::string collected;     // of a reply that completion or done waits for

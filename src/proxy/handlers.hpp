@@ -22,6 +22,7 @@ void handle_unsupported_session_command(Session& session, const Request& request
 [[nodiscard]] std::span<const HandlerRegistry::Registration> client_handlers() noexcept;
 [[nodiscard]] std::span<const HandlerRegistry::Registration> data_handlers() noexcept;
 [[nodiscard]] std::span<const HandlerRegistry::Registration> read_handlers() noexcept;
+[[nodiscard]] std::span<const HandlerRegistry::Registration> pinned_handlers() noexcept;
 [[nodiscard]] std::span<const HandlerRegistry::Registration> anteroom_handlers() noexcept;
 
 }  // namespace anteroom::proxy

@@ -20,8 +20,9 @@ namespace anteroom::net {
 class EventLoop;
 }
 namespace anteroom::upstream {
+class PinnedPool;
 class ServerFacts;
-}
+}  // namespace anteroom::upstream
 
 namespace anteroom::proxy {
 
@@ -69,6 +70,7 @@ struct Services {
   Coherence& coherence;
   FillTable& fills;
   Forwarder& forwarder;
+  upstream::PinnedPool& pinned;
   metrics::WorkerMetrics& metrics;
   const InfoSource& info;
   const upstream::ServerFacts& server_facts;

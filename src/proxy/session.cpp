@@ -72,6 +72,10 @@ void Session::dispatch(const Request& request, std::size_t first_hook) {
 }
 
 void Session::dispatch_to_handler(const Request& request) {
+  if (transaction_.is_open) {
+    dispatch_in_transaction(request);
+    return;
+  }
   if (request.lookup.match != command::Match::kFound) {
     dispatch_unmatched(request);
     return;
@@ -130,6 +134,7 @@ void Session::apply(const Verdict& verdict, const Request& request, std::size_t 
 
 void Session::refuse(const Request& request, std::string_view error) {
   services_.metrics.commands_refused.add();
+  if (transaction_.is_open) transaction_.must_fail = true;  // by a hook: the server does not know of it
   std::string encoded;
   resp::append_error(encoded, error);
   append_reply(encoded);
@@ -165,7 +170,8 @@ void Session::put_off(const Request& request, bool until_settled) {
 }
 
 bool Session::put_off_is_due() const noexcept {
-  return (pauses_ & kPutOff) != 0 && fills_outstanding_ == 0 && (!put_off_until_settled_ || forwards_outstanding_ == 0);
+  return (pauses_ & kPutOff) != 0 && !pin_ticket_ && fills_outstanding_ == 0 &&
+         (!put_off_until_settled_ || forwards_outstanding_ == 0);
 }
 
 void Session::wait_for(ReplyQueue::Slot slot) {
@@ -243,11 +249,13 @@ void Session::slot_ended(ReplyQueue::Slot slot, std::string_view error) {
   if (put_off_is_due()) schedule_input();
   if (barrier_ == slot) {
     barrier_.reset();
+    is_blocked_ = false;
     resume(kBarrier);
   }
   if ((pauses_ & kPipelineFull) != 0 && replies_.pending() <= services_.limits.pipeline_depth / 2) {
     resume(kPipelineFull);
   }
+  settle_pin();
 }
 
 // --- Outcomes ---
@@ -280,6 +288,7 @@ void Session::set_library(std::string_view attribute, std::string_view value) {
 }
 
 void Session::reset_state() {
+  abandon_transaction();
   db_ = services_.default_db;
   name_.clear();
 }

@@ -22,7 +22,9 @@
 #include "proxy/reply_queue.hpp"
 #include "proxy/services.hpp"
 #include "proxy/session_table.hpp"
+#include "proxy/transaction.hpp"
 #include "resp/request_parser.hpp"
+#include "upstream/pinned_pool.hpp"
 
 namespace anteroom::proxy {
 
@@ -58,6 +60,14 @@ class Session final : private net::StreamEvents {
   [[nodiscard]] bool may_forward(const Request& request);
   /// The same for a request that moves the session to another link: everything before it must have its reply.
   [[nodiscard]] bool may_change_link(const Request& request);
+  /// The session has a pinned link, in order behind all that it has sent. False if not yet: the request is kept and
+  /// will come back to its handler, or was answered with an error. Given back by itself once nothing needs it.
+  [[nodiscard]] bool pin(const Request& request);
+  /// Null while it shares.
+  [[nodiscard]] upstream::Link* pinned_link() const noexcept;
+  [[nodiscard]] Transaction& transaction() noexcept { return transaction_; }
+  /// Takes no further command until the blocking one in `slot` has its reply, and leaves as soon as the client does.
+  void block_on(ReplyQueue::Slot slot);
   /// Answers from the cache, or joins or starts a fetch, or forwards where the cache cannot help.
   void read_through_cache(const Request& request, const CacheableRead& read);
   /// The same for MGET and EXISTS of many keys. With kSnapshot, MGET is answered from one moment; with kPerKey, key by
@@ -66,7 +76,7 @@ class Session final : private net::StreamEvents {
                  MgetMode mode);
   /// Reads of this session must stay behind what it has sent (R5), or there is no cache.
   [[nodiscard]] bool must_read_on_link() const noexcept {
-    return forwards_outstanding_ > 0 || services_.cache == nullptr;
+    return forwards_outstanding_ > 0 || services_.cache == nullptr || pinned_ != nullptr || transaction_.is_active();
   }
   /// Takes no further command until the reply in `slot` has been given; it may have been already.
   void wait_for(ReplyQueue::Slot slot);
@@ -133,6 +143,19 @@ class Session final : private net::StreamEvents {
   void dispatch_unmatched(const Request& request);
   void put_off(const Request& request, bool until_settled);
   [[nodiscard]] bool put_off_is_due() const noexcept;
+
+  // session_pinned.cpp
+  void on_pin(upstream::PinnedLink* link);
+  /// Notices a loss, and gives back what is not needed any more.
+  void settle_pin();
+  void unpin(bool reusable);
+  void lose_pin();
+  void dispatch_in_transaction(const Request& request);
+  void exec(const Request& request);
+  void refuse_in_transaction(const Request& request);
+  void abandon_transaction();
+  [[nodiscard]] static bool may_be_queued(const command::Facts& facts) noexcept;
+
   void dispatch_put_off();
   void apply(const Verdict& verdict, const Request& request, std::size_t next_hook);
   void fail_protocol();
@@ -199,6 +222,12 @@ class Session final : private net::StreamEvents {
   std::uint32_t fills_outstanding_ = 0;
   std::vector<std::pair<ReplyQueue::Slot, std::uint64_t>> fetched_keys_;  // hashes of the keys of those fills
   std::optional<ReplyQueue::Slot> barrier_;
+  upstream::PinnedLink* pinned_ = nullptr;                  // the pool's, ours until it is released
+  std::optional<upstream::PinnedPool::Ticket> pin_ticket_;  // of the place in line, while put_off_ waits for a link
+  bool pin_is_spoiled_ = false;                             // its db may have been changed
+  bool pin_in_vain_ = false;                                // the wait is over without one
+  bool is_blocked_ = false;                                 // barrier_ is a blocking command
+  Transaction transaction_;
   std::map<ReplyQueue::Slot, Gather> gathers_;
   std::map<ReplyQueue::Slot, Started> started_;
 

@@ -38,7 +38,11 @@ void Session::on_readable() {
       break;
     // A client that has sent everything and only reads on gets what it is owed.
     case net::IoResult::Status::kClosed:
-      close_after_replies();
+      if (is_blocked_) {
+        close();  // Redis, too, does not keep for a client what it may never read
+      } else {
+        close_after_replies();
+      }
       return;
     case net::IoResult::Status::kError:
       close();
@@ -83,7 +87,11 @@ void Session::resume(Pause reason) {
   schedule_input();
 }
 
-void Session::update_reading() { stream_->want_read(phase_ == Phase::kOpen && pauses_ == 0 && !is_draining_); }
+// A blocked client is read on a little, because nothing else tells when it has gone.
+void Session::update_reading() {
+  const bool is_only_blocked = is_blocked_ && pauses_ == kBarrier && in_.size() < kReadBytesMax;
+  stream_->want_read(phase_ == Phase::kOpen && (pauses_ == 0 || is_only_blocked) && !is_draining_);
+}
 
 void Session::schedule_input() {
   // Not at once: the caller is in the middle of handing out replies.
@@ -195,6 +203,7 @@ void Session::drain() {
 void Session::close() {
   if (phase_ == Phase::kClosed) return;
   phase_ = Phase::kClosed;
+  abandon_transaction();
   stream_->close();
   services_.sessions.retire(id_);
 }
@@ -205,7 +214,9 @@ std::string Session::describe() const {
   };
   std::string line = "id=" + std::to_string(client_id()) + " addr=" + peer_ + " laddr=" + stream_->local_name();
   line += " fd=-1 name=" + name_ + " age=" + seconds(connected_at_) + " idle=" + seconds(last_active_);
-  line += " flags=N db=" + std::to_string(db_) + " sub=0 psub=0 ssub=0 multi=-1";
+  const std::string flags = std::string(transaction_.is_open ? "x" : "") + (is_blocked_ ? "b" : "");
+  line += " flags=" + (flags.empty() ? "N" : flags) + " db=" + std::to_string(db_) + " sub=0 psub=0 ssub=0 multi=";
+  line += transaction_.is_open ? std::to_string(transaction_.queued) : "-1";
   line += " qbuf=" + std::to_string(in_.size()) + " qbuf-free=" + std::to_string(in_.capacity() - in_.size());
   line += " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" + std::to_string(replies_.pending());
   line += " omem=" + std::to_string(out_.size()) + " tot-mem=" + std::to_string(sizeof(Session) + in_.capacity());

@@ -23,6 +23,7 @@
 #include "proxy/hooks.hpp"
 #include "proxy/services.hpp"
 #include "proxy/session_table.hpp"
+#include "upstream/pinned_pool.hpp"
 #include "upstream/pool.hpp"
 
 namespace anteroom::server {
@@ -32,6 +33,7 @@ struct WorkerOptions {
   cache::OwnerId number{};
   unsigned workers = 1;
   upstream::LinkOptions link;
+  upstream::PinnedPool::Options pinned;
   backend::HiredisBackend::Options backend;
   proxy::Coherence::Options coherence;
   cache::TtlPolicy ttl;            ///< while the server announces changes
@@ -101,6 +103,7 @@ class Worker {
   proxy::SessionTable sessions_{loop_};
   proxy::Forwarder forwarder_;
   upstream::Pool pool_;
+  upstream::PinnedPool pinned_;
   proxy::Coherence coherence_;
   proxy::FillTable fills_;
   backend::HiredisBackend backend_;

@@ -83,6 +83,12 @@ WorkerOptions worker_options(const config::Options& options, unsigned number, un
   worker.number = cache::OwnerId{static_cast<std::uint8_t>(number)};
   worker.workers = workers;
   worker.link = link_options(options.upstream);
+  worker.pinned = {.links_max = options.upstream.pinned_links_max,
+                   .waiters_max = options.upstream.queue_requests_max,
+                   .wait_max = options.upstream.pinned_wait_max,
+                   .idle_max = options.upstream.pinned_idle_max,
+                   .age_max = options.upstream.pinned_age_max,
+                   .idle_min = 0};
   worker.backend = backend_options(options.upstream, options.cache.consistency == config::Consistency::kTracking);
   worker.coherence = coherence_options(options.cache, number);
   worker.ttl = ttl_policy(options.cache);

@@ -63,6 +63,7 @@ class PinnedPool {
   /// Nothing is handed out any more; links in use fail what they owe.
   void close();
 
+  [[nodiscard]] base::Milliseconds wait_max() const noexcept { return options_.wait_max; }
   [[nodiscard]] std::size_t links() const noexcept { return links_.size(); }
   [[nodiscard]] std::size_t idle() const noexcept { return idle_.size(); }
   [[nodiscard]] std::size_t waiters() const noexcept { return waiters_.size(); }

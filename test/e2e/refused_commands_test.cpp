@@ -19,21 +19,10 @@ struct Refused {
 };
 
 const Refused kNeedsOwnLink[] = {
-    {"Blpop", "BLPOP k 1"},
-    {"Brpop", "BRPOP k 1"},
-    {"Blmove", "BLMOVE a b LEFT LEFT 1"},
-    {"Brpoplpush", "BRPOPLPUSH a b 1"},
-    {"Blmpop", "BLMPOP 1 1 k LEFT"},
-    {"Bzpopmin", "BZPOPMIN k 1"},
-    {"Bzpopmax", "BZPOPMAX k 1"},
-    {"Bzmpop", "BZMPOP 1 1 k MIN"},
-    {"XreadBlock", "XREAD BLOCK 10 STREAMS k $"},
-    {"XreadGroupBlock", "XREADGROUP GROUP g c BLOCK 10 STREAMS k >"},
     {"Wait", "WAIT 1 10"},
-    {"Multi", "MULTI"},
+    {"LowerCase", "wait 1 10"},
     {"Exec", "EXEC"},
     {"Discard", "DISCARD"},
-    {"Watch", "WATCH k"},
     {"Subscribe", "SUBSCRIBE c"},
     {"Psubscribe", "PSUBSCRIBE c*"},
     {"Ssubscribe", "SSUBSCRIBE c"},
@@ -42,7 +31,6 @@ const Refused kNeedsOwnLink[] = {
     {"Psync", "PSYNC ? -1"},
     {"ClientReplyOff", "CLIENT REPLY OFF"},
     {"ClientTracking", "CLIENT TRACKING ON"},
-    {"LowerCase", "blpop k 1"},
 };
 
 class NeedsOwnLink : public SharedRig<NeedsOwnLink>,

@@ -68,6 +68,7 @@ inline testing::AssertionResult contains_all(std::string_view text, std::initial
 struct ProxyRigOptions {
   proxy::SessionLimits limits{};
   upstream::LinkOptions link{};
+  upstream::PinnedPool::Options pinned{};
   bool cache_enabled = true;
   cache::TtlPolicy ttl{std::chrono::minutes(5), {}, {}, 0};
   bool has_other_workers = false;
@@ -101,6 +102,8 @@ class ProxyRig final : private proxy::InfoSource {
         sessions(loop),
         forwarder(sessions, options.cache_enabled ? &cache : nullptr),
         pool({loop, resolver, mailbox, outages, facts, metrics, forwarder}, link_options(server, options), 1),
+        pinned({loop, resolver, mailbox, outages, facts, metrics, forwarder}, link_options(server, options),
+               options.pinned, 1),
         cached_reads(commands, options.cached_reads),
         coherence(loop, cache, metrics, options.coherence),
         fills({loop, sessions, cache, coherence, shared.mesh, forwarder, metrics},
@@ -115,6 +118,7 @@ class ProxyRig final : private proxy::InfoSource {
                  .coherence = coherence,
                  .fills = fills,
                  .forwarder = forwarder,
+                 .pinned = pinned,
                  .metrics = metrics,
                  .info = *this,
                  .server_facts = facts,
@@ -131,6 +135,7 @@ class ProxyRig final : private proxy::InfoSource {
   ~ProxyRig() {
     sessions.for_each([](proxy::Session& session) { session.close(); });
     pool.close();
+    pinned.close();
     loop_.next_turn([this] { loop_.stop(); });
     loop_.run();  // what was closed is destroyed while it can still use the rest
   }
@@ -167,6 +172,7 @@ class ProxyRig final : private proxy::InfoSource {
   proxy::SessionTable sessions;
   proxy::Forwarder forwarder;
   upstream::Pool pool;
+  upstream::PinnedPool pinned;
   const proxy::CachedReads cached_reads;
   proxy::Coherence coherence;
   proxy::FillTable fills;

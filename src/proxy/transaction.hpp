@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "cache/types.hpp"
+
+namespace anteroom::proxy {
+
+/// What a session has begun with WATCH or MULTI and not ended, as far as it has sent it: the server, which gets the
+/// same commands in the same order on one link, is in the same state when it comes to them. Plain data.
+struct Transaction {
+  bool is_watching = false;
+  bool is_open = false;    ///< MULTI was sent: what follows is queued
+  bool is_lost = false;    ///< its link was lost, and all of it there: EXEC will tell
+  bool must_fail = false;  ///< something was refused here, which the server does not know: EXEC must not run the rest
+  std::size_t queued = 0;
+  std::vector<std::pair<std::size_t, int>> selects{};  ///< of those queued: which, and the db
+  std::vector<cache::Key> written{};                   ///< keys that EXEC will write; only their hashes are set
+  bool writes_anything = false;
+
+  /// The server keeps something of it.
+  [[nodiscard]] bool is_active() const noexcept { return is_watching || is_open; }
+};
+
+}  // namespace anteroom::proxy

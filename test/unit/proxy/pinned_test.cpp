@@ -1,0 +1,430 @@
+// Transactions and blocking commands: what a session does on a link of its own.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "support/session_rig.hpp"
+
+namespace anteroom::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+using test::bulk;
+using test::Client;
+
+constexpr std::string_view kQueued = "+QUEUED\r\n";
+constexpr std::string_view kLost =
+    "-TRYAGAIN anteroom: upstream connection lost before the request was sent (stage=response executed=no)\r\n";
+constexpr std::string_view kAborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
+
+class Pinned : public test::ProxyTest {
+ protected:
+  using Requests = std::vector<std::string>;
+  upstream::PinnedPool& pool() { return rig().pinned; }
+  /// A client after MULTI, and the connection that it has for itself.
+  test::ScriptedConnection& open(Client& client) {
+    ask(client, "MULTI");
+    auto& server = link_with("MULTI");
+    server.send("+OK\r\n");
+    expect(client, "+OK\r\n");
+    return server;
+  }
+};
+
+// --- Transactions ---
+
+TEST_F(Pinned, TransactionRunsOnALinkOfItsOwnAndGivesItBack) {
+  Client& client = connect();
+  auto& server = open(client);
+  ask(client, "SET a 1", "GET a", "EXEC");
+  static_cast<void>(link_with("EXEC"));
+  EXPECT_EQ(server.requests(), (Requests{"MULTI", "SET a 1", "GET a", "EXEC"}));
+  EXPECT_EQ(pool().idle(), 0u);
+
+  server.send(std::string(kQueued) + std::string(kQueued) + "*2\r\n+OK\r\n" + bulk("1"));
+
+  expect(client, std::string(kQueued) + std::string(kQueued) + "*2\r\n+OK\r\n" + bulk("1"));
+  EXPECT_EQ(pool().idle(), 1u);
+}
+
+TEST_F(Pinned, OtherSessionsDoNotShareTheLink) {
+  Client& client = connect();
+  auto& own = open(client);
+  Client& other = connect();
+  ask(other, "INCR n");
+
+  EXPECT_FALSE(own.has("INCR n"));
+  ask(client, "INCR m");
+  EXPECT_TRUE(await([&] { return own.has("INCR m"); }));
+}
+
+TEST_F(Pinned, LinkIsUsedAgainByTheNextTransaction) {
+  Client& client = connect();
+  auto& server = open(client);
+  ask(client, "DISCARD");
+  static_cast<void>(link_with("DISCARD"));
+  server.send("+OK\r\n");
+  expect(client, "+OK\r\n");
+
+  Client& next = connect();
+  ask(next, "WATCH k");
+
+  EXPECT_TRUE(await([&] { return server.has("WATCH k"); }));
+  EXPECT_EQ(pool().links(), 1u);
+}
+
+TEST_F(Pinned, WatchedReadsComeFromTheServerAndNotFromTheCache) {
+  cache_value("k", "cached");
+  Client& client = connect();
+  ask(client, "WATCH k", "GET k");
+
+  auto& server = link_with("GET k");
+  server.send("+OK\r\n" + bulk("newer"));
+  expect(client, "+OK\r\n" + bulk("newer"));
+
+  ask(client, "GET k");
+  EXPECT_TRUE(await([&] { return server.count() == 3; }));
+  server.send(bulk("newer"));
+  ask(client, "UNWATCH");
+  static_cast<void>(link_with("UNWATCH"));
+  server.send("+OK\r\n");
+  expect(client, bulk("newer") + "+OK\r\n");
+  EXPECT_EQ(pool().idle(), 1u);
+}
+
+TEST_F(Pinned, TransactionWaitsForWhatWasSentBeforeOnTheSharedLink) {
+  Client& client = connect();
+  ask(client, "INCR n", "MULTI");
+  auto& shared = link_with("INCR n");
+  EXPECT_EQ(pool().links(), 0u);
+
+  shared.send(":1\r\n");
+
+  link_with("MULTI").send("+OK\r\n");
+  expect(client, ":1\r\n+OK\r\n");
+}
+
+TEST_F(Pinned, WriteInATransactionDropsItsKeyWhenItIsExecuted) {
+  Client& client = connect();
+  auto& server = open(client);
+  ask(client, "SET k new");
+  static_cast<void>(link_with("SET k new"));
+  server.send(kQueued);
+  expect(client, kQueued);
+  cache_value("k", "old");
+  cache_value("other", "kept");
+  ask(client, "EXEC");
+  static_cast<void>(link_with("EXEC"));
+  EXPECT_FALSE(is_cached("k"));
+  cache_value("k", "old");  // fetched before the server ran it
+
+  server.send("*1\r\n+OK\r\n");
+
+  expect(client, "*1\r\n+OK\r\n");
+  EXPECT_FALSE(is_cached("k"));
+  EXPECT_TRUE(is_cached("other"));
+}
+
+TEST_F(Pinned, ScriptInATransactionDropsEverythingWhenItIsExecuted) {
+  Client& client = connect();
+  auto& server = open(client);
+  ask(client, "EVAL return 0");
+  static_cast<void>(link_with("EVAL return 0"));
+  server.send(kQueued);
+  expect(client, kQueued);
+  cache_value("k", "old");
+
+  ask(client, "EXEC");
+  static_cast<void>(link_with("EXEC"));
+  server.send("*1\r\n:0\r\n");
+
+  expect(client, "*1\r\n:0\r\n");
+  EXPECT_FALSE(is_cached("k"));
+}
+
+TEST_F(Pinned, ServerJudgesAlsoWhatIsUnknownOrWrong) {
+  Client& client = connect();
+  auto& server = open(client);
+  ask(client, "NONSENSE", "GET", "MULTI", "WATCH k");
+
+  EXPECT_TRUE(await([&] { return server.count() == 5; }));
+  EXPECT_EQ(server.requests(), (Requests{"MULTI", "NONSENSE", "GET", "MULTI", "WATCH k"}));
+}
+
+TEST_F(Pinned, WhatIsRefusedHereMakesExecFailAsAWhole) {
+  for (const std::string refused : {"SUBSCRIBE c", "CLIENT ID", "ANTEROOM CACHE STATS", "HELLO 2", "MONITOR"}) {
+    Client& client = connect();
+    auto& server = open(client);
+    ask(client, "SET a 1");
+    EXPECT_TRUE(await([&] { return server.requests().back() == "SET a 1"; }));
+    server.send(kQueued);
+    expect(client, kQueued);
+    ask(client, refused);
+    EXPECT_TRUE(await([&] { return !client.peer.written().empty(); }));
+    EXPECT_TRUE(client.peer.take_written().starts_with("-ERR anteroom: '")) << refused;
+
+    ask(client, "EXEC");
+
+    expect(client, kAborted);
+    EXPECT_TRUE(await([&] { return server.requests().back() == "DISCARD"; })) << refused;
+    server.send("+OK\r\n");
+    settle();
+  }
+  EXPECT_EQ(pool().links(), 1u) << "the link is fit to be used again";
+}
+
+TEST_F(Pinned, ExecAndDiscardWithoutMultiAreToldHere) {
+  Client& client = connect();
+  ask(client, "EXEC", "DISCARD", "UNWATCH");
+  expect(client, "-ERR EXEC without MULTI\r\n-ERR DISCARD without MULTI\r\n+OK\r\n");
+  EXPECT_EQ(pool().links(), 0u);
+}
+
+TEST_F(Pinned, SelectInATransactionCountsOnlyOnceItWasExecuted) {
+  Client& client = connect();
+  auto& server = open(client);
+  ask(client, "SELECT 3", "EXEC", "GET k");
+  static_cast<void>(link_with("EXEC"));
+  server.send(std::string(kQueued) + "*1\r\n+OK\r\n");
+  expect(client, std::string(kQueued) + "*1\r\n+OK\r\n");
+
+  ASSERT_EQ(fetches().size(), 1u);
+  EXPECT_EQ(fetches()[0].db, 3);
+  EXPECT_EQ(pool().links(), 0u) << "the link is in another db now";
+}
+
+TEST_F(Pinned, SelectOfATransactionThatDoesNotRunChangesNothing) {
+  Client& client = connect();
+  auto& server = open(client);
+  ask(client, "SELECT 3", "EXEC", "GET k");
+  static_cast<void>(link_with("EXEC"));
+  server.send(std::string(kQueued) + "*-1\r\n");
+  expect(client, std::string(kQueued) + "*-1\r\n");
+
+  ASSERT_EQ(fetches().size(), 1u);
+  EXPECT_EQ(fetches()[0].db, 0);
+}
+
+// --- The link is lost ---
+
+TEST_F(Pinned, LossInATransactionIsAnErrorAndNothingOfItRunsElsewhere) {
+  Client& client = connect();
+  auto& server = open(client);
+  server.close();
+  EXPECT_TRUE(await([&] { return rig().metrics.upstream_losses.value() == 1; }));
+
+  ask(client, "SET a 1", "INCR b", "EXEC", "PING");
+
+  expect(client, std::string(kLost) + std::string(kLost) + std::string(kAborted) + "+PONG\r\n");
+  EXPECT_EQ(pool().links(), 0u);
+  EXPECT_EQ(forwarded(), 1u) << "MULTI alone";
+}
+
+TEST_F(Pinned, LossBeforeExecAnswersIsAnErrorOfUnknownOutcome) {
+  Client& client = connect();
+  auto& server = open(client);
+  ask(client, "SET a 1", "EXEC");
+  static_cast<void>(link_with("EXEC"));
+
+  server.close();
+
+  const std::string lost = "-" + base::StagedError::connection_lost(base::Executed::kUnknown).reply() + "\r\n";
+  expect(client, lost + lost);
+  ask(client, "INCR n");
+  EXPECT_FALSE(link_with("INCR n").has("EXEC"));
+}
+
+TEST_F(Pinned, WatchThatIsLostMakesTheTransactionFail) {
+  Client& client = connect();
+  ask(client, "WATCH k");
+  auto& server = link_with("WATCH k");
+  server.send("+OK\r\n");
+  expect(client, "+OK\r\n");
+  server.close();
+  EXPECT_TRUE(await([&] { return rig().metrics.upstream_losses.value() == 1; }));
+
+  ask(client, "MULTI", "SET k 1", "EXEC");
+
+  EXPECT_TRUE(await([&] { return client.peer.written().ends_with(kAborted); })) << client.peer.written();
+  EXPECT_EQ(client.peer.take_written(), "+OK\r\n" + std::string(kLost) + std::string(kAborted));
+  EXPECT_EQ(forwarded(), 1u);
+}
+
+TEST_F(Pinned, ServerThatIsNotThereFailsTheTransactionAsAWhole) {
+  static_cast<void>(rig());
+  server_.stop_listening();
+  Client& client = connect();
+  ask(client, "MULTI");
+  EXPECT_TRUE(await([&] { return client.peer.written().starts_with("-MASTERDOWN"); }));
+  static_cast<void>(client.peer.take_written());
+
+  ask(client, "SET a 1", "EXEC");
+
+  expect(client, std::string(kLost) + std::string(kAborted));
+}
+
+// --- The client goes ---
+
+TEST_F(Pinned, TransactionOfAClientThatGoesIsDiscardedAndItsLinkUsedAgain) {
+  Client& client = connect();
+  auto& server = open(client);
+  ask(client, "SET a 1");
+  static_cast<void>(link_with("SET a 1"));
+  server.send(kQueued);
+  expect(client, kQueued);
+
+  client.peer.end_input();
+  expect_closed(client);
+
+  EXPECT_TRUE(await([&] { return server.has("DISCARD"); }));
+  EXPECT_EQ(pool().idle(), 1u);
+}
+
+TEST_F(Pinned, ResetEndsTheTransaction) {
+  Client& client = connect();
+  auto& server = open(client);
+
+  ask(client, "RESET", "EXEC");
+
+  expect(client, "+RESET\r\n-ERR EXEC without MULTI\r\n");
+  EXPECT_TRUE(await([&] { return server.has("DISCARD"); }));
+}
+
+// --- Blocking commands ---
+
+TEST_F(Pinned, BlockedClientWaitsAndOthersDoNot) {
+  Client& blocked = connect();
+  ask(blocked, "BLPOP q 0", "INCR n");
+  auto& own = link_with("BLPOP q 0");
+  Client& other = connect();
+  ask(other, "INCR m");
+  link_with("INCR m").send(":1\r\n");
+  expect(other, ":1\r\n");
+  EXPECT_EQ(own.requests(), Requests{"BLPOP q 0"}) << "what comes behind waits";
+  expect_nothing(blocked);
+
+  own.send("*2\r\n" + bulk("q") + bulk("v"));
+
+  link_with("INCR n").send(":1\r\n");
+  expect(blocked, "*2\r\n" + bulk("q") + bulk("v") + ":1\r\n");
+  EXPECT_EQ(pool().idle(), 1u);
+}
+
+TEST_F(Pinned, UsersTimeoutIsNotOurs) {
+  options_.link.response_timeout = milliseconds(20);
+  Client& client = connect();
+  ask(client, "BLPOP q 0");
+  auto& server = link_with("BLPOP q 0");
+
+  EXPECT_FALSE(run_until([&] { return !client.peer.written().empty(); }, milliseconds(200)));
+
+  server.send("*-1\r\n");
+  expect(client, "*-1\r\n");
+}
+
+TEST_F(Pinned, ClientThatLeavesIsUnblockedAtTheServerAtOnce) {
+  Client& client = connect();
+  ask(client, "BRPOP q 0");
+  auto& server = link_with("BRPOP q 0");
+
+  client.peer.end_input();
+
+  expect_closed(client);
+  EXPECT_TRUE(await([&] { return server.is_closed_by_peer(); }));
+  EXPECT_EQ(pool().links(), 0u);
+}
+
+TEST_F(Pinned, LossWhileBlockedIsAnErrorOfUnknownOutcome) {
+  Client& client = connect();
+  ask(client, "BLPOP q 0");
+  link_with("BLPOP q 0").close();
+
+  expect(client, "-" + base::StagedError::connection_lost(base::Executed::kUnknown).reply() + "\r\n");
+  ask(client, "PING");
+  expect(client, "+PONG\r\n");
+}
+
+TEST_F(Pinned, PopDropsItsKey) {
+  Client& client = connect();
+  ask(client, "BLMOVE a b LEFT LEFT 0");
+  auto& server = link_with("BLMOVE a b LEFT LEFT 0");
+  cache_value("b", "old");
+
+  server.send(bulk("v"));
+
+  expect(client, bulk("v"));
+  EXPECT_FALSE(is_cached("b"));
+}
+
+TEST_F(Pinned, WrongTimeoutIsForTheServerToTell) {
+  Client& client = connect();
+  ask(client, "BLPOP q nonsense");
+  link_with("BLPOP q nonsense").send("-ERR timeout is not a float or out of range\r\n");
+  expect(client, "-ERR timeout is not a float or out of range\r\n");
+  EXPECT_EQ(pool().links(), 0u);
+}
+
+TEST_F(Pinned, BlockingCommandInATransactionDoesNotBlockTheClient) {
+  Client& client = connect();
+  auto& server = open(client);
+  ask(client, "BLPOP q 0", "EXEC");
+  EXPECT_TRUE(await([&] { return server.has("EXEC"); }));
+}
+
+// --- Too few links ---
+
+TEST_F(Pinned, ClientsWaitInLineForALink) {
+  options_.pinned.links_max = 1;
+  Client& first = connect();
+  ask(first, "BLPOP q 0");
+  auto& server = link_with("BLPOP q 0");
+  Client& second = connect();
+  ask(second, "MULTI", "PING");
+  Client& third = connect();
+  ask(third, "WATCH k");
+  expect_nothing(second);
+  EXPECT_EQ(pool().waiters(), 2u);
+
+  server.send("*-1\r\n");
+
+  expect(first, "*-1\r\n");
+  EXPECT_TRUE(await([&] { return server.has("PING"); }));
+  EXPECT_FALSE(server.has("WATCH k"));
+  server.send("+OK\r\n" + std::string(kQueued));
+  expect(second, "+OK\r\n" + std::string(kQueued));
+}
+
+TEST_F(Pinned, WaitThatIsTooLongIsAnErrorAndTheSessionGoesOn) {
+  options_.pinned = {.links_max = 1, .wait_max = milliseconds(20)};
+  Client& first = connect();
+  ask(first, "BLPOP q 0");
+  static_cast<void>(link_with("BLPOP q 0"));
+  Client& second = connect();
+
+  ask(second, "BLPOP p 0", "PING");
+
+  expect(second,
+         "-TRYAGAIN anteroom: no upstream connection within max_wait (stage=pool_acquire executed=no "
+         "after=20ms)\r\n+PONG\r\n");
+}
+
+TEST_F(Pinned, ClientThatLeavesTheLineIsPassedOver) {
+  options_.pinned.links_max = 1;
+  Client& first = connect();
+  ask(first, "BLPOP q 0");
+  auto& server = link_with("BLPOP q 0");
+  Client& second = connect();
+  ask(second, "MULTI");
+  in_turn([&] { session_of(second)->close(); });
+
+  server.send("*-1\r\n");
+
+  expect(first, "*-1\r\n");
+  settle();
+  EXPECT_EQ(pool().idle(), 1u);
+  EXPECT_FALSE(server.has("MULTI"));
+}
+
+}  // namespace
+}  // namespace anteroom::proxy
