@@ -17,6 +17,14 @@ constexpr std::size_t kCollectedBytesMax = 16u << 20;
 // Old servers unblock a client up to a second late (UPSTREAM.md B1.1, T9g).
 constexpr base::Milliseconds kBlockingGrace{1500};
 
+// Whether the server may have to tell its replicas.
+bool may_replicate(const Request& request) noexcept {
+  if (request.lookup.match != command::Match::kFound) return true;
+  const command::Facts& facts = *request.lookup.facts;
+  return facts.has(command::kWrite) || facts.has(command::kMayReplicate) ||
+         facts.command_class == command::Class::kScript || facts.name == "exec";
+}
+
 }  // namespace
 
 void Forwarder::forward(Session& session, const Request& request) {
@@ -55,9 +63,10 @@ ReplyQueue::Slot Forwarder::forward_with(Session& session, const Request& reques
   return send(session, request, db, std::move(record));
 }
 
-ReplyQueue::Slot Forwarder::forward_blocking(Session& session, const Request& request,
-                                             base::Milliseconds user_timeout) {
+ReplyQueue::Slot Forwarder::forward_blocking(Session& session, const Request& request, base::Milliseconds user_timeout,
+                                             Completion completion) {
   Record record;
+  record.completion = std::move(completion);
   record.timeout =
       user_timeout > base::Milliseconds::zero() ? user_timeout + kBlockingGrace : base::Milliseconds::zero();
   return send(session, request, session.db(), std::move(record));
@@ -101,10 +110,13 @@ void Forwarder::note_queued(const Request& request, Transaction& transaction) co
   }
 }
 
-void Forwarder::send_unheard(upstream::Link& link, std::string_view command) {
+void Forwarder::send_own(upstream::Link& link, std::string_view command, Done done) {
   Record record;
-  record.done = [](const base::SharedBytes&) {};
-  if (link.refusal(command.size())) return;
+  record.done = std::move(done);
+  if (const auto refused = link.refusal(command.size())) {
+    answer_with_error(record, *refused);
+    return;
+  }
   const auto submitted = link.submit(add(std::move(record)), command);
   ANTEROOM_CHECK(!submitted);
 }
@@ -179,6 +191,7 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, int d
   const auto submitted = timeout ? link->submit(id, bytes, *timeout) : link->submit(id, bytes);
   ANTEROOM_CHECK(!submitted);
   session.services().metrics.commands_forwarded.add();
+  if (may_replicate(request)) session.note_write();
   if (link->is_congested()) wait_for_link(*link, session);
   return slot;
 }

@@ -41,14 +41,16 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void forward_read(Session& session, const Request& request, const cache::Query& query);
   void forward_reads(Session& session, const Request& request, std::span<const cache::Key> keys);
   /// A command that blocks as long as its user likes, zero is for ever, on the session's pinned link. Returns its slot.
-  ReplyQueue::Slot forward_blocking(Session& session, const Request& request, base::Milliseconds user_timeout);
+  /// `completion` may be null.
+  ReplyQueue::Slot forward_blocking(Session& session, const Request& request, base::Milliseconds user_timeout,
+                                    Completion completion);
   /// EXEC, whose keys are not among its arguments. `completion` may be null.
   ReplyQueue::Slot forward_exec(Session& session, const Request& request, const Transaction& transaction,
                                 Completion completion);
   /// Notes in the transaction what the request will write when EXEC runs it.
   void note_queued(const Request& request, Transaction& transaction) const;
-  /// A command of ours on a link, whatever it answers.
-  void send_unheard(upstream::Link& link, std::string_view command);
+  /// A command of ours on a link. `done` gets its reply, or an error of ours; also from inside.
+  void send_own(upstream::Link& link, std::string_view command, Done done);
   /// A command that the table does not know: it may write anything.
   void forward_unknown(Session& session, const Request& request);
   /// Sends the request on the link of `db` and gives the whole reply to `completion` if the session still lives.

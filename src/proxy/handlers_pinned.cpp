@@ -1,13 +1,17 @@
 // Handlers of commands that need a link of their own.
 #include <array>
+#include <memory>
 #include <string>
 
+#include "base/parse_int.hpp"
 #include "command/blocking.hpp"
 #include "command/key_extraction.hpp"
 #include "proxy/forwarder.hpp"
 #include "proxy/handlers.hpp"
 #include "proxy/services.hpp"
 #include "proxy/session.hpp"
+#include "resp/writer.hpp"
+#include "upstream/server_facts.hpp"
 
 namespace anteroom::proxy {
 namespace {
@@ -69,7 +73,36 @@ void handle_blocking(Session& session, const Request& request) {
     return;
   }
   if (!session.pin(request)) return;
-  session.block_on(session.services().forwarder.forward_blocking(session, request, *timeout));
+  session.block_on(session.services().forwarder.forward_blocking(session, request, *timeout, nullptr));
+}
+
+/// A write that changes nothing and that nobody hears: shard channels have no patterns.
+std::string marker_for(std::string_view server_version) {
+  const bool has_shard_channels = base::parse_int(server_version.substr(0, server_version.find('.'))).value_or(0) >= 7;
+  std::string command;
+  resp::append_command(
+      command, std::array<std::string_view, 3>{has_shard_channels ? "SPUBLISH" : "PUBLISH", "__anteroom:wait", ""});
+  return command;
+}
+
+// The server asks its replicas for what this connection has written, which for a link that others have used, or nobody,
+// is anything but what this session has written. So the link writes something first: whoever has that, has all that
+// was acknowledged before (UPSTREAM.md, finding 2).
+void handle_wait(Session& session, const Request& request) {
+  const auto timeout = command::blocking_timeout(*request.lookup.facts, request.args);
+  if (!timeout || !session.has_written()) {
+    handle_blocking(session, request);
+    return;
+  }
+  if (!session.pin(request)) return;
+  Services& services = session.services();
+  const auto marked = std::make_shared<std::string>();
+  services.forwarder.send_own(*session.pinned_link(), marker_for(services.server_facts.version()),
+                              [marked](const base::SharedBytes& reply) { *marked = *reply; });
+  session.block_on(services.forwarder.forward_blocking(
+      session, request, *timeout, [marked](Session& answered, ReplyQueue::Slot slot, std::string&& reply) {
+        answered.on_forwarded_reply(slot, marked->starts_with('-') ? *marked : reply);
+      }));
 }
 
 constexpr std::array kHandlers = std::to_array<HandlerRegistry::Registration>({
@@ -88,6 +121,8 @@ constexpr std::array kHandlers = std::to_array<HandlerRegistry::Registration>({
     {"bzmpop", handle_blocking},
     {"xread", handle_blocking},
     {"xreadgroup", handle_blocking},
+    {"wait", handle_wait},
+    {"waitaof", handle_wait},
 });
 
 }  // namespace

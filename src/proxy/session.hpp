@@ -66,6 +66,9 @@ class Session final : private net::StreamEvents {
   /// Null while it shares.
   [[nodiscard]] upstream::Link* pinned_link() const noexcept;
   [[nodiscard]] Transaction& transaction() noexcept { return transaction_; }
+  /// It has sent what a replica may have to be told.
+  void note_write() noexcept { has_written_ = true; }
+  [[nodiscard]] bool has_written() const noexcept { return has_written_; }
   /// Takes no further command until the blocking one in `slot` has its reply, and leaves as soon as the client does.
   void block_on(ReplyQueue::Slot slot);
   /// Answers from the cache, or joins or starts a fetch, or forwards where the cache cannot help.
@@ -226,7 +229,8 @@ class Session final : private net::StreamEvents {
   std::optional<upstream::PinnedPool::Ticket> pin_ticket_;  // of the place in line, while put_off_ waits for a link
   bool pin_is_spoiled_ = false;                             // its db may have been changed
   bool pin_in_vain_ = false;                                // the wait is over without one
-  bool is_blocked_ = false;                                 // barrier_ is a blocking command
+  bool has_written_ = false;
+  bool is_blocked_ = false;  // barrier_ is a blocking command
   Transaction transaction_;
   std::map<ReplyQueue::Slot, Gather> gathers_;
   std::map<ReplyQueue::Slot, Started> started_;

@@ -20,6 +20,7 @@ constexpr std::string_view kOk = "+OK\r\n";
 constexpr std::string_view kExecAbort = "EXECABORT Transaction discarded because of previous errors.";
 constexpr std::string_view kDiscard = "*1\r\n$7\r\nDISCARD\r\n";
 constexpr std::string_view kUnwatch = "*1\r\n$7\r\nUNWATCH\r\n";
+constexpr auto kUnheard = [](const base::SharedBytes&) {};
 
 // The db that a transaction has ended in, from the replies to the SELECTs in it. Nothing if it did not run.
 std::optional<int> db_after(const Transaction& transaction, std::string_view reply) {
@@ -112,9 +113,9 @@ void Session::abandon_transaction() {
     return;
   }
   if (transaction.is_open) {
-    services_.forwarder.send_unheard(pinned_->link, kDiscard);
+    services_.forwarder.send_own(pinned_->link, kDiscard, kUnheard);
   } else if (transaction.is_watching) {
-    services_.forwarder.send_unheard(pinned_->link, kUnwatch);
+    services_.forwarder.send_own(pinned_->link, kUnwatch, kUnheard);
   }
   unpin(true);
 }
@@ -178,7 +179,7 @@ void Session::exec(const Request& request) {
     return;
   }
   if (transaction.must_fail) {
-    services_.forwarder.send_unheard(*pinned_link(), kDiscard);
+    services_.forwarder.send_own(*pinned_link(), kDiscard, kUnheard);
     answer_error(request, kExecAbort);
     settle_pin();
     return;

@@ -19,8 +19,7 @@ struct Refused {
 };
 
 const Refused kNeedsOwnLink[] = {
-    {"Wait", "WAIT 1 10"},
-    {"LowerCase", "wait 1 10"},
+    {"LowerCase", "subscribe c"},
     {"Exec", "EXEC"},
     {"Discard", "DISCARD"},
     {"Subscribe", "SUBSCRIBE c"},

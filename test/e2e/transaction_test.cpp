@@ -226,5 +226,27 @@ TEST_P(Transactions, ManyBlockedClientsDoNotHoldUpOthers) {
   for (RespClient& one : blocked) EXPECT_EQ(one.read().items.size(), 2U);
 }
 
+// --- WAIT ---
+
+TEST(Wait, TellsTheTruthAboutAReplicaThatHangs) {
+  Rig rig{Rig::Options{}};
+  ASSERT_TRUE(rig.is_ready());
+  const std::string port = std::to_string(rig.redis.address(Transport::kTcp).port);
+  RedisServer replica{{.arguments = {"--replicaof", "127.0.0.1", port}}};
+  ASSERT_TRUE(replica.start());
+  RespClient user = rig.front.connect(Transport::kTcp);
+  ASSERT_TRUE(eventually([&] { return user.ask("WAIT", "1", "10") == integer(1); }));
+  user.ask("SET", "k", "1");
+  EXPECT_EQ(user.ask("WAIT", "1", "5000"), integer(1));
+
+  replica.pause();
+  user.ask("SET", "k", "2");
+  EXPECT_EQ(user.ask("WAIT", "1", "100"), integer(0)) << "a connection that has written nothing would say 1";
+  replica.resume();
+
+  EXPECT_EQ(user.ask("WAIT", "1", "5000"), integer(1));
+  EXPECT_EQ(replica.connect().ask("GET", "k"), bulk("2"));
+}
+
 }  // namespace
 }  // namespace anteroom::test

@@ -372,6 +372,41 @@ TEST_F(Pinned, BlockingCommandInATransactionDoesNotBlockTheClient) {
   EXPECT_TRUE(await([&] { return server.has("EXEC"); }));
 }
 
+// --- WAIT ---
+
+TEST_F(Pinned, WaitAsksForWhatItsSessionHasWritten) {
+  Client& client = connect();
+  ask(client, "SET k v", "WAIT 1 100");
+  link_with("SET k v").send("+OK\r\n");
+  auto& server = link_with("WAIT 1 100");
+  EXPECT_EQ(server.requests(), (Requests{"PUBLISH __anteroom:wait ", "WAIT 1 100"}));
+
+  server.send(":0\r\n:1\r\n");
+
+  expect(client, "+OK\r\n:1\r\n");
+  EXPECT_EQ(pool().idle(), 1u);
+}
+
+TEST_F(Pinned, WaitThatCannotKnowIsAnError) {
+  Client& client = connect();
+  ask(client, "SET k v", "WAIT 1 100");
+  link_with("SET k v").send("+OK\r\n");
+
+  link_with("WAIT 1 100").send("-NOPERM no publish\r\n:1\r\n");
+
+  expect(client, "+OK\r\n-NOPERM no publish\r\n");
+}
+
+TEST_F(Pinned, WaitOfASessionThatHasWrittenNothingIsPassedOn) {
+  Client& client = connect();
+  ask(client, "GETBIT k 0", "WAIT 0 100");
+  link_with("GETBIT k 0").send(":0\r\n");
+  auto& server = link_with("WAIT 0 100");
+  EXPECT_EQ(server.requests(), Requests{"WAIT 0 100"});
+  server.send(":0\r\n");
+  expect(client, ":0\r\n:0\r\n");
+}
+
 // --- Too few links ---
 
 TEST_F(Pinned, ClientsWaitInLineForALink) {
