@@ -28,7 +28,6 @@ void handle_multi(Session& session, const Request& request) {
     return;
   }
   if (!session.pin(request)) return;
-  if (transaction.is_lost) return handle_multi(session, request);
   transaction.is_open = true;
   session.services().forwarder.forward(session, request);
 }

@@ -72,6 +72,7 @@ void Session::dispatch(const Request& request, std::size_t first_hook) {
 }
 
 void Session::dispatch_to_handler(const Request& request) {
+  if (pinned_ != nullptr && !pinned_->is_alive()) lose_pin();
   if (transaction_.is_open) {
     dispatch_in_transaction(request);
     return;

@@ -41,7 +41,6 @@ upstream::Link* Session::pinned_link() const noexcept { return pinned_ != nullpt
 // --- Taking a link and giving it back ---
 
 bool Session::pin(const Request& request) {
-  if (pinned_ != nullptr && !pinned_->is_alive()) lose_pin();
   if (pinned_ != nullptr) return true;
   if (std::exchange(pin_in_vain_, false)) {
     answer_error(request, base::StagedError::no_link(services_.pinned.wait_max()).reply());
@@ -80,7 +79,7 @@ void Session::settle_pin() {
   if (pinned_ == nullptr) return;
   if (!pinned_->is_alive()) {
     lose_pin();
-  } else if (forwards_outstanding_ == 0 && !transaction_.is_active()) {
+  } else if (forwards_outstanding_ == 0 && (!transaction_.is_active() || transaction_.is_lost)) {
     unpin(true);
   }
 }
@@ -125,7 +124,6 @@ void Session::abandon_transaction() {
 // Between MULTI and EXEC the server judges everything, unknown commands too: what it does not see cannot make EXEC
 // fail.
 void Session::dispatch_in_transaction(const Request& request) {
-  if (pinned_ != nullptr && !pinned_->is_alive()) lose_pin();
   const command::Lookup& lookup = request.lookup;
   const std::string_view name = lookup.facts != nullptr ? lookup.facts->name : std::string_view{};
   const bool is_found = lookup.match == command::Match::kFound;

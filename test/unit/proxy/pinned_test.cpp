@@ -251,6 +251,25 @@ TEST_F(Pinned, WatchThatIsLostMakesTheTransactionFail) {
   EXPECT_EQ(forwarded(), 1u);
 }
 
+TEST_F(Pinned, LinkTakenAfterWhatWasWatchedIsLostIsGivenBack) {
+  Client& client = connect();
+  ask(client, "WATCH k");
+  auto& server = link_with("WATCH k");
+  server.send("+OK\r\n");
+  expect(client, "+OK\r\n");
+  server.close();
+  EXPECT_TRUE(await([&] { return rig().metrics.upstream_losses.value() == 1; }));
+
+  ask(client, "BLPOP q 0");
+  link_with("BLPOP q 0").send("*-1\r\n");
+  expect(client, "*-1\r\n");
+  EXPECT_EQ(pool().idle(), 1u);
+  ask(client, "MULTI", "EXEC");
+
+  expect(client, "+OK\r\n" + std::string(kAborted));
+  EXPECT_EQ(pool().idle(), 1u);
+}
+
 TEST_F(Pinned, ServerThatIsNotThereFailsTheTransactionAsAWhole) {
   static_cast<void>(rig());
   server_.stop_listening();
