@@ -41,8 +41,13 @@ class SlotList {
   /// REQUIRES: `slot` is in this list.
   void move_to_front(Slot slot) noexcept {
     if (slot == front_) return;
-    erase(slot);
-    push_front(slot);
+    Entry& entry = entry_at(slot);
+    entry_at(entry.previous).next = entry.next;
+    (entry.next != kNoSlot ? entry_at(entry.next).previous : back_) = entry.previous;
+    entry.previous = kNoSlot;
+    entry.next = front_;
+    entry_at(front_).previous = slot;
+    front_ = slot;
   }
   /// Begins to load what move_to_front() will change.
   void prefetch_neighbours(Slot slot) const noexcept {
