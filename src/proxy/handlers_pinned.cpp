@@ -27,9 +27,17 @@ void handle_multi(Session& session, const Request& request) {
     session.answer(request, kOk);
     return;
   }
-  if (!session.pin(request)) return;
-  transaction.is_open = true;
-  session.services().forwarder.forward(session, request);
+  if (!session.pin(request)) {
+    // Whoever goes on as if there were a transaction must not be let.
+    if (!session.is_put_off()) session.close_after_replies();
+    return;
+  }
+  const std::uint64_t number = session.open_transaction();
+  session.services().forwarder.forward_with(session, request, session.db(),
+                                            [number](Session& answered, ReplyQueue::Slot slot, std::string&& reply) {
+                                              answered.on_multi_reply(number, reply);
+                                              answered.on_forwarded_reply(slot, reply);
+                                            });
 }
 
 void handle_watch(Session& session, const Request& request) {

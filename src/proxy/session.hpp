@@ -66,6 +66,11 @@ class Session final : private net::StreamEvents {
   /// Null while it shares.
   [[nodiscard]] upstream::Link* pinned_link() const noexcept;
   [[nodiscard]] Transaction& transaction() noexcept { return transaction_; }
+  /// MULTI is about to be sent. Returns the number for on_multi_reply().
+  [[nodiscard]] std::uint64_t open_transaction() noexcept;
+  void on_multi_reply(std::uint64_t number, std::string_view reply) noexcept;
+  /// A command is kept that will come back to its handler.
+  [[nodiscard]] bool is_put_off() const noexcept { return (pauses_ & kPutOff) != 0; }
   /// It has sent what a replica may have to be told.
   void note_write() noexcept { has_written_ = true; }
   [[nodiscard]] bool has_written() const noexcept { return has_written_; }
@@ -232,6 +237,7 @@ class Session final : private net::StreamEvents {
   bool has_written_ = false;
   bool is_blocked_ = false;  // barrier_ is a blocking command
   Transaction transaction_;
+  std::uint64_t transactions_ = 0;  // begun so far
   std::map<ReplyQueue::Slot, Gather> gathers_;
   std::map<ReplyQueue::Slot, Started> started_;
 

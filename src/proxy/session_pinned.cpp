@@ -92,7 +92,14 @@ void Session::unpin(bool reusable) {
 
 void Session::lose_pin() {
   unpin(false);
-  if (transaction_.is_active()) transaction_.is_lost = true;
+  if (transaction_.is_open && !transaction_.is_confirmed) {
+    // MULTI was answered with an error. A client that goes on all the same must not be let, and one that does not would
+    // never end what it believes not to have begun: both understand the end of the connection.
+    transaction_ = {};
+    close_after_replies();
+  } else if (transaction_.is_active()) {
+    transaction_.is_lost = true;
+  }
 }
 
 void Session::block_on(ReplyQueue::Slot slot) {
@@ -120,6 +127,19 @@ void Session::abandon_transaction() {
 }
 
 // --- Transactions ---
+
+std::uint64_t Session::open_transaction() noexcept {
+  transaction_.is_open = true;
+  transaction_.number = ++transactions_;
+  return transaction_.number;
+}
+
+void Session::on_multi_reply(std::uint64_t number, std::string_view reply) noexcept {
+  if (!transaction_.is_open || transaction_.number != number) return;
+  transaction_.is_confirmed = reply == kOk;
+  // The server has begun nothing: what was sent since was carried out as it came.
+  if (!transaction_.is_confirmed) transaction_ = {.is_watching = transaction_.is_watching};
+}
 
 // Between MULTI and EXEC the server judges everything, unknown commands too: what it does not see cannot make EXEC
 // fail.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -12,8 +13,10 @@ namespace anteroom::proxy {
 /// same commands in the same order on one link, is in the same state when it comes to them. Plain data.
 struct Transaction {
   bool is_watching = false;
-  bool is_open = false;    ///< MULTI was sent: what follows is queued
-  bool is_lost = false;    ///< its link was lost, and all of it there: EXEC will tell
+  bool is_open = false;       ///< MULTI was sent: what follows is queued
+  bool is_confirmed = false;  ///< MULTI was answered with OK
+  std::uint64_t number = 0;   ///< tells it from others of its session
+  bool is_lost = false;       ///< its link was lost, and all of it there: EXEC will tell
   bool must_fail = false;  ///< something was refused here, which the server does not know: EXEC must not run the rest
   std::size_t queued = 0;
   std::vector<std::pair<std::size_t, int>> selects{};  ///< of those queued: which, and the db

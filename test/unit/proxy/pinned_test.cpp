@@ -274,13 +274,51 @@ TEST_F(Pinned, ServerThatIsNotThereFailsTheTransactionAsAWhole) {
   static_cast<void>(rig());
   server_.stop_listening();
   Client& client = connect();
+  ask(client, "MULTI", "SET a 1");
+
+  EXPECT_TRUE(await([&] { return client.peer.is_closed(); }));
+  EXPECT_TRUE(client.peer.written().starts_with("-MASTERDOWN")) << client.peer.written();
+  EXPECT_EQ(forwarded(), 2u) << "on the link that could not be made";
+}
+
+TEST_F(Pinned, MultiThatGetsNoLinkEndsTheSessionSoThatNothingRunsOutsideIt) {
+  options_.pinned = {.links_max = 1, .wait_max = milliseconds(20)};
+  Client& first = connect();
+  ask(first, "BLPOP q 0");
+  static_cast<void>(link_with("BLPOP q 0"));
+  Client& second = connect();
+
+  ask(second, "MULTI", "SET a 1", "EXEC");
+
+  EXPECT_TRUE(await([&] { return second.peer.is_closed(); }));
+  EXPECT_TRUE(second.peer.written().starts_with("-TRYAGAIN"));
+  EXPECT_EQ(second.peer.written().find("OK"), std::string::npos);
+  EXPECT_EQ(forwarded(), 1u);
+}
+
+TEST_F(Pinned, MultiThatTheServerRefusesBeginsNothing) {
+  Client& client = connect();
   ask(client, "MULTI");
-  EXPECT_TRUE(await([&] { return client.peer.written().starts_with("-MASTERDOWN"); }));
-  static_cast<void>(client.peer.take_written());
+  auto& server = link_with("MULTI");
+  server.send("-NOPERM no multi\r\n");
+  expect(client, "-NOPERM no multi\r\n");
 
-  ask(client, "SET a 1", "EXEC");
+  ask(client, "CLIENT GETNAME", "EXEC");
 
-  expect(client, std::string(kLost) + std::string(kAborted));
+  expect(client, "$-1\r\n-ERR EXEC without MULTI\r\n");
+  EXPECT_EQ(pool().idle(), 1u);
+}
+
+TEST_F(Pinned, LateRefusalOfOneTransactionDoesNotEndTheNext) {
+  Client& client = connect();
+  ask(client, "MULTI", "EXEC", "MULTI", "INCR n");
+  auto& server = link_with("INCR n");
+
+  server.send("-NOPERM no multi\r\n-ERR EXEC without MULTI\r\n+OK\r\n" + std::string(kQueued));
+
+  expect(client, "-NOPERM no multi\r\n-ERR EXEC without MULTI\r\n+OK\r\n" + std::string(kQueued));
+  ask(client, "EXEC");
+  EXPECT_TRUE(await([&] { return server.requests().back() == "EXEC"; }));
 }
 
 // --- The client goes ---
