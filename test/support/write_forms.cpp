@@ -9,7 +9,6 @@ namespace {
 using Commands = WriteForm::Commands;
 using Job = WriteForm::Job;
 using enum WriteForm::Keys;
-using enum WriteForm::Where;
 
 constexpr const char* kDeclared =
     "for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[i]) end return redis.status_reply('OK')";
@@ -48,32 +47,27 @@ Commands set_aside(const Job& job) { return {{"SET", aside(job), job.values[0]}}
 // A script whose keys are not declared makes a front-end drop all that it has: more than a few in a second, and nothing
 // would grow old enough to be served late.
 constexpr std::array kForms = std::to_array<WriteForm>({
-    {"set", 160, kSingle, kAnyPath, false, false,
-     [](const Job& job) -> Commands { return {with_pairs({"SET"}, job)}; }},
-    {"set_px", 100, kSingle, kAnyPath, false, true,
+    {"set", 160, kSingle, false, false, [](const Job& job) -> Commands { return {with_pairs({"SET"}, job)}; }},
+    {"set_px", 100, kSingle, false, true,
      [](const Job& job) -> Commands { return {{"SET", job.keys[0], job.values[0], "PX", job.ttl_ms}}; }},
-    {"psetex", 100, kSingle, kAnyPath, false, true,
+    {"psetex", 100, kSingle, false, true,
      [](const Job& job) -> Commands { return {{"PSETEX", job.keys[0], job.ttl_ms, job.values[0]}}; }},
-    {"set_get", 60, kSingle, kAnyPath, false, false,
+    {"set_get", 60, kSingle, false, false,
      [](const Job& job) -> Commands { return {{"SET", job.keys[0], job.values[0], "GET"}}; }},
-    {"getdel", 60, kSingle, kAnyPath, true, false,
-     [](const Job& job) -> Commands { return {{"GETDEL", job.keys[0]}}; }},
-    {"rename_onto", 60, kSingle, kAnyPath, false, false,
+    {"getdel", 60, kSingle, true, false, [](const Job& job) -> Commands { return {{"GETDEL", job.keys[0]}}; }},
+    {"rename_onto", 60, kSingle, false, false,
      [](const Job& job) -> Commands { return {{"RENAME", aside(job), job.keys[0]}}; }, set_aside},
-    {"copy_onto", 60, kSingle, kAnyPath, false, false,
+    {"copy_onto", 60, kSingle, false, false,
      [](const Job& job) -> Commands { return {{"COPY", aside(job), job.keys[0], "REPLACE"}}; }, set_aside},
-    {"rename_away", 40, kSingle, kAnyPath, true, false,
+    {"rename_away", 40, kSingle, true, false,
      [](const Job& job) -> Commands { return {{"RENAME", job.keys[0], trash(job)}}; }},
-    {"mset", 200, kWholeGroup, kAnyPath, false, false,
-     [](const Job& job) -> Commands { return {with_pairs({"MSET"}, job)}; }},
-    {"del", 60, kWholeGroup, kAnyPath, true, false,
-     [](const Job& job) -> Commands { return {with_keys({"DEL"}, job)}; }},
-    {"unlink", 40, kWholeGroup, kAnyPath, true, false,
-     [](const Job& job) -> Commands { return {with_keys({"UNLINK"}, job)}; }},
-    {"script", 60, kWholeGroup, kAnyPath, false, false, declared_script},
-    {"script_undeclared", 2, kWholeGroup, kAnyPath, false, false,
+    {"mset", 200, kWholeGroup, false, false, [](const Job& job) -> Commands { return {with_pairs({"MSET"}, job)}; }},
+    {"del", 60, kWholeGroup, true, false, [](const Job& job) -> Commands { return {with_keys({"DEL"}, job)}; }},
+    {"unlink", 40, kWholeGroup, true, false, [](const Job& job) -> Commands { return {with_keys({"UNLINK"}, job)}; }},
+    {"script", 60, kWholeGroup, false, false, declared_script},
+    {"script_undeclared", 2, kWholeGroup, false, false,
      [](const Job& job) -> Commands { return {with_pairs({"EVAL", kUndeclared, "0"}, job)}; }},
-    {"transaction", 60, kWholeGroup, kDirectOnly, false, false, transaction},
+    {"transaction", 60, kWholeGroup, false, false, transaction},
 });
 
 }  // namespace

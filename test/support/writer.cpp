@@ -53,7 +53,6 @@ void Writer::write_once(OperationLog& log) {
   KeySpace::Group& group = shared_.keys.group(number);
   const WriteForm& form = draw_form(random_);
   if (form.keys == WriteForm::Keys::kSingle && !group.is_single()) return;
-  if (form.where == WriteForm::Where::kDirectOnly && options_.path != kDirect) return;
   const std::unique_lock lock{group.writing, std::try_to_lock};
   if (lock.owns_lock() && now() >= group.in_doubt_until) write_group(number, form, log);
 }

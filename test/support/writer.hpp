@@ -11,7 +11,6 @@ namespace anteroom::test {
 /// A way to bring a group of keys to its next version.
 struct WriteForm {
   enum class Keys : std::uint8_t { kSingle, kWholeGroup };
-  enum class Where : std::uint8_t { kAnyPath, kDirectOnly };
   using Commands = std::vector<std::vector<std::string>>;
   struct Job {
     std::vector<std::string> keys;
@@ -22,7 +21,6 @@ struct WriteForm {
   const char* name;
   unsigned weight;  ///< how often it is drawn, compared with others
   Keys keys;
-  Where where;
   bool is_deletion;
   bool expires;
   Commands (*commands)(const Job& job);               ///< the last one does it
