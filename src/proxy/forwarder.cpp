@@ -12,7 +12,7 @@
 namespace anteroom::proxy {
 namespace {
 
-// Of INFO and SELECT, the only replies that are collected.
+// Of replies that a completion waits for: INFO, SELECT, MULTI, WAIT, and EXEC of a transaction with a SELECT in it.
 constexpr std::size_t kCollectedBytesMax = 16u << 20;
 // Old servers unblock a client up to a second late (UPSTREAM.md B1.1, T9g).
 constexpr base::Milliseconds kBlockingGrace{1500};

@@ -8,8 +8,8 @@ namespace anteroom::proxy {
 
 /// To the server as it is, and its reply back as it is.
 void handle_forward(Session& session, const Request& request);
-/// Commands that change the state of their connection (MULTI, SUBSCRIBE, blocking pops, ...): refused while sessions
-/// share links. XREAD without BLOCK and its like are forwarded.
+/// Commands that turn their connection into something else (SUBSCRIBE, MONITOR, SYNC, ...), which is not offered yet:
+/// refused. Those that only need a pinned link have their handlers in handlers_pinned.cpp.
 void handle_stateful(Session& session, const Request& request);
 /// MGET, or EXISTS of many, to the server, past the cache: what its keys have there must not be read after the reply,
 /// which may be newer.

@@ -135,7 +135,7 @@ class Session final : private net::StreamEvents {
     kPipelineFull = 2,  // too many replies owed
     kUpstreamFull = 4,  // the link is congested
     kBarrier = 8,       // wait_for()
-    kPutOff = 16,       // put_off_ holds a command that waits for replies to earlier ones
+    kPutOff = 16,       // put_off_ holds a command that waits for replies to earlier ones, or for a pinned link
     kTurnOver = 32,     // the others first
   };
   enum class Phase : std::uint8_t { kOpen, kClosing, kClosed };
