@@ -19,7 +19,8 @@ enum class FetchId : std::uint64_t {};
 /// or on_failed, or on_failed alone.
 class FetchEvents {
  public:
-  /// The reply, encoded in RESP2 ("$3\r\nabc\r\n"). Null when GET or MGET answered that there is no such string.
+  /// The reply, encoded in RESP2 ("$3\r\nabc\r\n") unless the fetch wants RESP3. Null when GET or MGET answered that
+  /// there is no such string.
   virtual void on_value(FetchId id, base::SharedBytes encoded_reply) = 0;
   /// The reply of the PTTL behind it: milliseconds, -1 without expiry, -2 when the key is gone by then.
   virtual void on_ttl(FetchId id, std::int64_t pttl_ms) = 0;
@@ -35,6 +36,7 @@ class FetchEvents {
 struct Greeting {
   bool tracks = false;               ///< every key read on this connection is watched until it changes
   std::string why_not;               ///< if it does not, and was asked to: one line
+  bool speaks_resp3 = false;         ///< fetches may want replies in RESP3
   bool expires_hash_fields = false;  ///< knows times to live of single fields, which PTTL does not show
   base::TimePoint fence_sent{};      ///< of the first fence, which has returned
 };
@@ -63,6 +65,7 @@ struct FetchRequest {
   int db = 0;
   std::string_view key;
   std::string_view command{};  ///< as a RESP array of bulk strings; empty: GET key
+  bool in_resp3 = false;       ///< the reply is wanted as RESP3 has it. REQUIRES: Greeting::speaks_resp3
 };
 
 /// Where missed keys come from. One per worker, loop thread only. Arguments are copied.

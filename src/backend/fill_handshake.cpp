@@ -44,10 +44,7 @@ bool is_refusal(std::string_view error) {
 }  // namespace
 
 FillHandshake::FillHandshake(const Credentials& credentials, bool wants_tracking)
-    : credentials_(credentials),
-      stage_(wants_tracking                  ? Stage::kHello
-             : credentials_.password.empty() ? Stage::kSetName
-                                             : Stage::kAuth) {}
+    : credentials_(credentials), wants_tracking_(wants_tracking) {}
 
 std::vector<FillHandshake::Command> FillHandshake::commands() const {
   const std::string_view user = credentials_.user.empty() ? std::string_view("default") : credentials_.user;
@@ -110,6 +107,8 @@ FillHandshake::Step FillHandshake::on_reply(const Reply& reply) {
 
 FillHandshake::Step FillHandshake::after_hello(const Reply& reply) {
   if (!reply.error.empty()) return begin_plain(reply.error);
+  greeting_.speaks_resp3 = true;
+  if (!wants_tracking_) return Step::kDone;
   if (!tracks_reliably(reply.server, reply.version)) {
     greeting_.why_not = "Redis " + std::string(reply.version) + " may garble invalidations; 6.2.7 and later do not";
     return Step::kDone;
@@ -119,7 +118,7 @@ FillHandshake::Step FillHandshake::after_hello(const Reply& reply) {
 }
 
 FillHandshake::Step FillHandshake::begin_plain(std::string_view why_not) {
-  greeting_.why_not = "HELLO 3: " + std::string(why_not);
+  if (wants_tracking_) greeting_.why_not = "HELLO 3: " + std::string(why_not);
   stage_ = credentials_.password.empty() ? Stage::kSetName : Stage::kAuth;
   return Step::kSend;
 }

@@ -12,10 +12,9 @@ namespace anteroom::backend {
 
 /// What a new fill connection says first, and what follows from the answers. Pure: no sockets, no clock.
 ///
-/// With tracking: HELLO 3 with log-in and name; then CLIENT TRACKING ON, a question whether the server can expire hash
-/// fields, and the first fence. Nothing is fetched before all of them are answered, so that every fetch is tracked
-/// (R7). A server that does not know HELLO 3, or may not be asked, is greeted as without tracking: AUTH, CLIENT
-/// SETNAME.
+/// HELLO 3 with log-in and name. With tracking then CLIENT TRACKING ON, a question whether the server can expire hash
+/// fields, and the first fence; nothing is fetched before all of them are answered, so that every fetch is tracked
+/// (R7). A server that does not know HELLO 3, or may not be asked, is greeted with AUTH and CLIENT SETNAME.
 class FillHandshake {
  public:
   struct Credentials {
@@ -55,7 +54,8 @@ class FillHandshake {
   [[nodiscard]] Step fail(base::StagedError error);
 
   const Credentials credentials_;
-  Stage stage_;
+  const bool wants_tracking_;
+  Stage stage_ = Stage::kHello;
   Greeting greeting_;
   base::StagedError error_;
 };

@@ -41,6 +41,7 @@ void HiredisBackend::fetch(FetchId id, const FetchRequest& request) {
   fetch.keys.emplace_back(request.key);
   fetch.command = request.command;
   fetch.is_string = request.command.empty();
+  fetch.in_resp3 = request.in_resp3;
   submit(std::move(fetch));
 }
 
@@ -326,7 +327,8 @@ void HiredisBackend::on_value_reply(const redisReply& reply) {
       context_.events.on_value(fetch.ids[i], Hooks::encode_string(Hooks::element(reply, i)));
     }
   } else {
-    context_.events.on_value(fetch.ids[0], fetch.is_string ? Hooks::encode_string(reply) : Hooks::encode(reply));
+    context_.events.on_value(fetch.ids[0],
+                             fetch.is_string ? Hooks::encode_string(reply) : Hooks::encode(reply, fetch.in_resp3));
   }
 }
 

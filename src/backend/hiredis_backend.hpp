@@ -34,7 +34,8 @@ namespace anteroom::backend {
 /// go over a net::ByteStream, so that every transport that a link can use will do. Loop thread only.
 ///
 /// With tracking, the same connection carries the server's invalidations: their place between the replies is what makes
-/// the cache right (COHERENCE.md A.2). It speaks RESP3 then; replies are handed on as RESP2 all the same.
+/// the cache right (COHERENCE.md A.2). It speaks RESP3 where the server does; each reply is handed on as its fetch
+/// wants it.
 ///
 /// One connection serves all dbs: a SELECT goes before a fetch whose db differs from that of the one before. Should a
 /// SELECT fail, everything up to the next one that works is answered with its error, because it ran in the wrong db.
@@ -88,6 +89,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
     std::uint64_t first_command_end = 0;  // in the outgoing bytes: before that has left, no reply can be its own
     std::size_t ttls_received = 0;
     bool is_string = true;        // GET or MGET
+    bool in_resp3 = false;        // the reply is wanted so
     bool is_ttl_useless = false;  // the value's reply was an error that says nothing about the key
   };
 

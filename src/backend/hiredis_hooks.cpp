@@ -182,12 +182,12 @@ Hooks::Invalidation Hooks::invalidation(const redisReply& push) {
 
 base::SharedBytes Hooks::encode_string(const redisReply& reply) {
   if (reply.type != REDIS_REPLY_STRING) return nullptr;
-  return encode(reply);
+  return encode(reply, false);
 }
 
-base::SharedBytes Hooks::encode(const redisReply& reply) {
+base::SharedBytes Hooks::encode(const redisReply& reply, bool in_resp3) {
   auto encoded = std::make_shared<std::string>();
-  append_as_resp2(*encoded, reply);
+  in_resp3 ? append_as_resp3(*encoded, reply) : append_as_resp2(*encoded, reply);
   return encoded;
 }
 

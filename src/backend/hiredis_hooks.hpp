@@ -57,7 +57,7 @@ struct Hooks {
   /// A string reply as a RESP bulk string; null for anything else.
   static base::SharedBytes encode_string(const redisReply& reply);
   /// Any reply as RESP2 has it.
-  static base::SharedBytes encode(const redisReply& reply);
+  static base::SharedBytes encode(const redisReply& reply, bool in_resp3);
 
   struct Invalidation {
     bool is_everything = false;

@@ -22,6 +22,23 @@ void append_line(std::string& out, char mark, std::string_view line) {
   out.append(line).append("\r\n");
 }
 
+constexpr std::size_t kVerbatimMarkBytes = 4;  // "txt:"
+
+char mark_of(int aggregate_type) noexcept {
+  switch (aggregate_type) {
+    case REDIS_REPLY_MAP:
+      return '%';
+    case REDIS_REPLY_SET:
+      return '~';
+    case REDIS_REPLY_PUSH:
+      return '>';
+    case REDIS_REPLY_ATTR:
+      return '|';
+    default:
+      return '*';
+  }
+}
+
 /// Sorted sets with scores are arrays of pairs in RESP3, and flat in RESP2.
 bool is_member_with_score(const redisReply& reply) noexcept {
   return reply.type == REDIS_REPLY_ARRAY && reply.elements == 2 && reply.element[1]->type == REDIS_REPLY_DOUBLE;
@@ -74,6 +91,39 @@ void append_as_resp2(std::string& out, const redisReply& reply) {
       return;
     default:
       append_bulk(out, text(reply));
+  }
+}
+
+void append_as_resp3(std::string& out, const redisReply& reply) {
+  switch (reply.type) {
+    case REDIS_REPLY_NIL:
+      out.append("_\r\n");
+      return;
+    case REDIS_REPLY_BOOL:
+      append_line(out, '#', reply.integer != 0 ? "t" : "f");
+      return;
+    case REDIS_REPLY_DOUBLE:
+      append_line(out, ',', text(reply));
+      return;
+    case REDIS_REPLY_BIGNUM:
+      append_line(out, '(', text(reply));
+      return;
+    case REDIS_REPLY_VERB:
+      append_header(out, '=', static_cast<long long>(reply.len + kVerbatimMarkBytes));
+      out.append(reply.vtype).append(":").append(text(reply)).append("\r\n");
+      return;
+    case REDIS_REPLY_ARRAY:
+    case REDIS_REPLY_SET:
+    case REDIS_REPLY_MAP:
+    case REDIS_REPLY_PUSH:
+    case REDIS_REPLY_ATTR: {
+      const bool is_pairs = reply.type == REDIS_REPLY_MAP || reply.type == REDIS_REPLY_ATTR;
+      append_header(out, mark_of(reply.type), static_cast<long long>(is_pairs ? reply.elements / 2 : reply.elements));
+      for (const redisReply* element : std::span(reply.element, reply.elements)) append_as_resp3(out, *element);
+      return;
+    }
+    default:
+      append_as_resp2(out, reply);
   }
 }
 

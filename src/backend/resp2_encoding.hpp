@@ -15,4 +15,7 @@ namespace anteroom::backend {
 /// its score become two elements each. Not for commands whose RESP2 reply has a null array in it.
 void append_as_resp2(std::string& out, const redisReply& reply);
 
+/// The same as a server writes it to a client that speaks RESP3. REQUIRES: it came in RESP3.
+void append_as_resp3(std::string& out, const redisReply& reply);
+
 }  // namespace anteroom::backend

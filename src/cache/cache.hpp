@@ -64,10 +64,10 @@ class Cache {
 
   /// MGET and EXISTS of many keys, at one instant: all shards involved are locked together. Succeeds only if every key
   /// has a string entry that may be served and all of them have the same owner, whose entries are a snapshot of the
-  /// server (COHERENCE.md, snapshot lemma). Then appends one element per key (kMget: the bulk string, `kNullBulk` for
+  /// server (COHERENCE.md, snapshot lemma). Then appends one element per key (kMget: the bulk string, `null` for
   /// nil and for a key of another type) or the number of existing keys (kExists, as ":n\r\n"); else appends nothing.
   [[nodiscard]] bool read_snapshot(std::span<const Key> keys, SnapshotView view, const Asker& asker,
-                                   base::ByteQueue& out);
+                                   base::ByteQueue& out, std::string_view null = kNullBulk);
 
   /// Attaches a new fill to `query` whatever there is already: an entry stays until the fill is committed, an older
   /// fill is detached. 0 if the asker's owner may not fill. For MGET, whose values must be of one moment, and which

@@ -38,9 +38,9 @@ class ShardLocks {
 
 bool exists(const Entry& entry) { return entry.kind != static_cast<std::uint8_t>(EntryKind::kNil); }
 
-void append_mget_element(const Entry& entry, base::ByteQueue& out) {
+void append_mget_element(const Entry& entry, std::string_view null, base::ByteQueue& out) {
   if (entry.kind != static_cast<std::uint8_t>(EntryKind::kValue)) {
-    out.append(kNullBulk);
+    out.append(null);
   } else if (entry.large) {
     out.append_shared(shared_of(entry));
   } else {
@@ -58,8 +58,8 @@ void append_integer(std::size_t number, base::ByteQueue& out) {
 }  // namespace
 
 // The analysis cannot follow a set of locks that is known only when it runs.
-bool Cache::read_snapshot(std::span<const Key> keys, SnapshotView view, const Asker& asker,
-                          base::ByteQueue& out) ANTEROOM_NO_THREAD_SAFETY_ANALYSIS {
+bool Cache::read_snapshot(std::span<const Key> keys, SnapshotView view, const Asker& asker, base::ByteQueue& out,
+                          std::string_view null) ANTEROOM_NO_THREAD_SAFETY_ANALYSIS {
   if (keys.empty()) return false;
   ShardLocks::Numbers numbers;
   for (const Key& key : keys) numbers.set(shard_number(key.hash));
@@ -79,7 +79,7 @@ bool Cache::read_snapshot(std::span<const Key> keys, SnapshotView view, const As
   for (const Key& key : keys) {
     const Entry& entry = shard_of(key.hash).use(key);
     if (exists(entry)) ++existing;
-    if (view == SnapshotView::kMget) append_mget_element(entry, out);
+    if (view == SnapshotView::kMget) append_mget_element(entry, null, out);
   }
   if (view == SnapshotView::kExists) append_integer(existing, out);
   counting.count_snapshot(true);

@@ -12,9 +12,13 @@ using Kind = CachedReads::Kind;
 using View = cache::View::Kind;
 
 constexpr std::string_view kNull = cache::kNullBulk;
+constexpr std::string_view kNull3 = "_\r\n";
 constexpr std::string_view kZero = ":0\r\n";
 constexpr std::string_view kEmptyString = "$0\r\n\r\n";
 constexpr std::string_view kEmptyArray = "*0\r\n";
+
+// No reply: a missing key is answered with as many nulls as there were arguments.
+constexpr std::string_view kNotCached3 = "-";
 
 constexpr auto kCommands = std::to_array<CachedReads::Command>({
     {"get", Kind::kGet, kNull},
@@ -24,9 +28,9 @@ constexpr auto kCommands = std::to_array<CachedReads::Command>({
     {"type", Kind::kStringView, "+none\r\n", View::kType},
     {"mget", Kind::kMget},
     {"exists", Kind::kExists, kZero, View::kExists},
-    {"hget", Kind::kHashResult, kNull},
-    {"hmget", Kind::kHashResult},
-    {"hgetall", Kind::kHashResult, kEmptyArray},
+    {"hget", Kind::kHashResult, kNull, View::kNone, 0, kNull3},
+    {"hmget", Kind::kHashResult, {}, View::kNone, 0, kNotCached3},
+    {"hgetall", Kind::kHashResult, kEmptyArray, View::kNone, 0, "%0\r\n"},
     {"hkeys", Kind::kHashResult, kEmptyArray},
     {"hvals", Kind::kHashResult, kEmptyArray},
     {"hlen", Kind::kHashResult, kZero},
@@ -34,24 +38,24 @@ constexpr auto kCommands = std::to_array<CachedReads::Command>({
     {"hstrlen", Kind::kHashResult, kZero},
     {"lrange", Kind::kResult, kEmptyArray},
     {"llen", Kind::kResult, kZero},
-    {"lindex", Kind::kResult, kNull},
-    {"smembers", Kind::kResult, kEmptyArray},
+    {"lindex", Kind::kResult, kNull, View::kNone, 0, kNull3},
+    {"smembers", Kind::kResult, kEmptyArray, View::kNone, 0, "~0\r\n"},
     {"sismember", Kind::kResult, kZero},
     {"smismember", Kind::kResult},
     {"scard", Kind::kResult, kZero},
-    {"zscore", Kind::kResult, kNull},
-    {"zmscore", Kind::kResult},
+    {"zscore", Kind::kResult, kNull, View::kNone, 0, kNull3},
+    {"zmscore", Kind::kResult, {}, View::kNone, 0, kNotCached3},
     {"zcard", Kind::kResult, kZero},
     {"zcount", Kind::kResult, kZero},
     {"zlexcount", Kind::kResult, kZero},
     // With WITHSCORE it answers a null array, which has no equal in RESP3.
-    {"zrank", Kind::kResult, kNull, View::kNone, 3},
-    {"zrevrank", Kind::kResult, kNull, View::kNone, 3},
-    {"zrange", Kind::kResult, kEmptyArray},
-    {"zrangebyscore", Kind::kResult, kEmptyArray},
+    {"zrank", Kind::kResult, kNull, View::kNone, 3, kNull3},
+    {"zrevrank", Kind::kResult, kNull, View::kNone, 3, kNull3},
+    {"zrange", Kind::kResult, kEmptyArray, View::kNone, 0, kEmptyArray},
+    {"zrangebyscore", Kind::kResult, kEmptyArray, View::kNone, 0, kEmptyArray},
     {"zrangebylex", Kind::kResult, kEmptyArray},
-    {"zrevrange", Kind::kResult, kEmptyArray},
-    {"zrevrangebyscore", Kind::kResult, kEmptyArray},
+    {"zrevrange", Kind::kResult, kEmptyArray, View::kNone, 0, kEmptyArray},
+    {"zrevrangebyscore", Kind::kResult, kEmptyArray, View::kNone, 0, kEmptyArray},
     {"zrevrangebylex", Kind::kResult, kEmptyArray},
 });
 

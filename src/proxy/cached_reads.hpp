@@ -21,12 +21,20 @@ enum class MgetMode : std::uint8_t {
 enum class HashCommands : std::uint8_t { kAuto, kOn, kOff };
 
 /// A read that can be answered from the cache: what it asks of the cache, and what its command answers for a key that
-/// does not exist, encoded in RESP2 (to tell a missing key from one that went between its reply and PTTL's).
+/// does not exist, encoded as the fetch brings it (to tell a missing key from one that went between its reply and
+/// PTTL's).
 struct CacheableRead {
   cache::Query query;  ///< its bytes belong to the request
   int db = 0;
   std::string_view missing_reply = cache::kNullBulk;  ///< of static storage
 };
+
+/// The name of a cached result is the command that brings it, behind a mark if it is the reply in RESP3.
+inline constexpr char kResp3Mark = '3';
+[[nodiscard]] inline bool is_resp3_result(std::string_view name) noexcept { return name.starts_with(kResp3Mark); }
+[[nodiscard]] inline std::string_view command_of_result(std::string_view name) noexcept {
+  return name.substr(is_resp3_result(name) ? 1 : 0);
+}
 
 /// Which commands, and of them which keys, may be answered from the cache (COHERENCE.md B.1, classes 1 and 2). All
 /// other reads depend on more than the value of one key: on time, chance, a cursor or several keys. Immutable; any
@@ -47,6 +55,9 @@ class CachedReads {
     std::string_view missing_reply{};  ///< in RESP2, of a key that does not exist; empty: not cached for such
     cache::View::Kind view = cache::View::Kind::kNone;
     int args_max = 0;  ///< with more arguments it is not cached; 0 = no limit
+    /// The same in RESP3, if the command may answer otherwise there: results are then kept for each protocol. Empty:
+    /// the bytes are the same.
+    std::string_view missing_reply3{};
   };
   struct Rules {
     base::GlobList include{};  ///< empty: every key

@@ -40,6 +40,7 @@ cache::Asker Coherence::asker(bool link_is_up) const noexcept {
 
 void Coherence::on_connected(const backend::Greeting& greeting) {
   hash_fields_expire_ = greeting.expires_hash_fields;
+  fetches_resp3_ = greeting.speaks_resp3;
   if (!options_.wants_tracking) {
     cache_.recover(options_.owner);
     return;

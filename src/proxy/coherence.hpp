@@ -77,6 +77,8 @@ class Coherence final : public backend::CoherenceEvents {
   [[nodiscard]] bool is_tracked() const noexcept { return state_ != CoherenceState::kTtlOnly; }
   /// The server can expire single fields of a hash, which neither PTTL nor a push in time tells of.
   [[nodiscard]] bool hash_fields_expire() const noexcept { return hash_fields_expire_; }
+  /// Fetches may want replies in RESP3.
+  [[nodiscard]] bool fetches_resp3() const noexcept { return fetches_resp3_; }
   /// Who reads now, on this worker. `link_is_up`: the reader's own way to the server. Without that and this connection
   /// the server counts as unreachable; while the link works, it is reachable, whatever becomes of this connection.
   [[nodiscard]] cache::Asker asker(bool link_is_up) const noexcept;
@@ -105,6 +107,7 @@ class Coherence final : public backend::CoherenceEvents {
   CoherenceState state_;
   base::TimePoint lease_until_{};
   bool hash_fields_expire_ = false;
+  bool fetches_resp3_ = false;
   net::Timer timer_;  // to the next fence
 };
 

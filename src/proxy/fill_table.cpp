@@ -110,7 +110,10 @@ void FillTable::fetch_uncached(const CacheableRead& read, Waiter waiter) {
 }
 
 void FillTable::send(const CacheableRead& read, cache::FillId id) {
-  backend_->fetch(backend::FetchId{id}, {.db = read.db, .key = read.query.key.bytes, .command = read.query.request});
+  backend_->fetch(backend::FetchId{id}, {.db = read.db,
+                                         .key = read.query.key.bytes,
+                                         .command = command_of_result(read.query.request),
+                                         .in_resp3 = is_resp3_result(read.query.request)});
 }
 
 FillTable::Fill& FillTable::add(const CacheableRead& read, cache::FillId id) {
@@ -300,7 +303,9 @@ void FillTable::read_alone(const CacheableRead& read, Waiter waiter) {
 }
 
 void FillTable::read_on_link(std::vector<LinkPart> parts) {
-  std::string command = parts.size() == 1 ? parts[0].target.request : std::string();
+  const std::string_view name = parts.size() == 1 ? std::string_view(parts[0].target.request) : std::string_view();
+  const auto protocol = is_resp3_result(name) ? resp::Protocol::kResp3 : resp::Protocol::kResp2;
+  std::string command(command_of_result(name));
   if (command.empty()) {
     std::vector<std::string_view> args{parts.size() == 1 ? "GET" : "MGET"};
     args.reserve(1 + parts.size());
@@ -310,11 +315,11 @@ void FillTable::read_on_link(std::vector<LinkPart> parts) {
   std::vector<std::uint64_t> hashes;
   hashes.reserve(parts.size());
   for (const LinkPart& part : parts) hashes.push_back(part.target.key_hash);
-  const int db = parts[0].target.db;
+  const upstream::Lane lane(parts[0].target.db, protocol);
   context_.metrics.fills_repeated.add();
-  context_.link_reads.read_on_link(db, command, std::move(hashes), [this, parts = std::move(parts)](const auto& reply) {
-    on_link_reply(parts, reply);
-  });
+  context_.link_reads.read_on_link(
+      lane, command, std::move(hashes),
+      [this, parts = std::move(parts)](const auto& reply) { on_link_reply(parts, reply); });
 }
 
 void FillTable::on_link_reply(const std::vector<LinkPart>& parts, const base::SharedBytes& reply) {

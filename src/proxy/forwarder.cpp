@@ -29,7 +29,7 @@ bool may_replicate(const Request& request) noexcept {
 
 void Forwarder::forward(Session& session, const Request& request) {
   if (!session.may_forward(request)) return;
-  send(session, request, session.db(), Record{});
+  send(session, request, session.lane(), Record{});
 }
 
 void Forwarder::forward_read(Session& session, const Request& request, const cache::Query& query) {
@@ -40,7 +40,7 @@ void Forwarder::forward_read(Session& session, const Request& request, const cac
       .key = std::string(query.key.bytes), .request = std::string(query.request), .query = query, .hashes = {}});
   record.observed->query.key.bytes = record.observed->key;
   record.observed->query.request = record.observed->request;
-  send(session, request, session.db(), std::move(record));
+  send(session, request, session.lane(), std::move(record));
 }
 
 void Forwarder::forward_reads(Session& session, const Request& request, std::span<const cache::Key> keys) {
@@ -49,18 +49,19 @@ void Forwarder::forward_reads(Session& session, const Request& request, std::spa
   record.effect = Effect::kObserve;
   record.observed = std::make_unique<Observed>();
   for (const cache::Key& key : keys) record.observed->hashes.push_back(key.hash);
-  send(session, request, session.db(), std::move(record));
+  send(session, request, session.lane(), std::move(record));
 }
 
 void Forwarder::forward_unknown(Session& session, const Request& request) {
   if (!session.may_forward(request)) return;
-  send(session, request, session.db(), Record{});
+  send(session, request, session.lane(), Record{});
 }
 
-ReplyQueue::Slot Forwarder::forward_with(Session& session, const Request& request, int db, Completion completion) {
+ReplyQueue::Slot Forwarder::forward_with(Session& session, const Request& request, const upstream::Lane& lane,
+                                         Completion completion) {
   Record record;
   record.completion = std::move(completion);
-  return send(session, request, db, std::move(record));
+  return send(session, request, lane, std::move(record));
 }
 
 ReplyQueue::Slot Forwarder::forward_blocking(Session& session, const Request& request, base::Milliseconds user_timeout,
@@ -69,7 +70,7 @@ ReplyQueue::Slot Forwarder::forward_blocking(Session& session, const Request& re
   record.completion = std::move(completion);
   record.timeout =
       user_timeout > base::Milliseconds::zero() ? user_timeout + kBlockingGrace : base::Milliseconds::zero();
-  return send(session, request, session.db(), std::move(record));
+  return send(session, request, session.lane(), std::move(record));
 }
 
 ReplyQueue::Slot Forwarder::forward_exec(Session& session, const Request& request, const Transaction& transaction,
@@ -80,7 +81,7 @@ ReplyQueue::Slot Forwarder::forward_exec(Session& session, const Request& reques
     record.effect = Effect::kGuard;
     record.guard = transaction.writes_anything ? cache_->guard_all(true) : cache_->guard(transaction.written, true);
   }
-  return send(session, request, session.db(), std::move(record));
+  return send(session, request, session.lane(), std::move(record));
 }
 
 void Forwarder::note_queued(const Request& request, Transaction& transaction) const {
@@ -121,13 +122,14 @@ void Forwarder::send_own(upstream::Link& link, std::string_view command, Done do
   ANTEROOM_CHECK(!submitted);
 }
 
-void Forwarder::read_on_link(int db, std::string_view command, std::vector<std::uint64_t> key_hashes, Done done) {
+void Forwarder::read_on_link(const upstream::Lane& lane, std::string_view command,
+                             std::vector<std::uint64_t> key_hashes, Done done) {
   Record record;
   record.done = std::move(done);
   record.effect = Effect::kObserve;
   record.observed = std::make_unique<Observed>();
   record.observed->hashes = std::move(key_hashes);
-  upstream::Link* const link = pool_->shared(db);
+  upstream::Link* const link = pool_->shared(lane);
   const auto refused = link != nullptr ? link->refusal(command.size()) : base::StagedError::overloaded();
   if (refused) {
     answer_with_error(record, *refused);
@@ -167,7 +169,7 @@ void Forwarder::set_effect(Record& record, const Request& request, bool drop_now
   record.guard = cache_->guard(keys, drop_now);
 }
 
-ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, int db, Record record) {
+ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const upstream::Lane& lane, Record record) {
   const ReplyQueue::Slot slot = session.expect_forwarded(request);
   record.session = session.id();
   record.slot = slot;
@@ -177,7 +179,7 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, int d
     resp::append_command(encoded_, request.args);
     bytes = encoded_;
   }
-  upstream::Link* const link = session.pinned_link() != nullptr ? session.pinned_link() : pool_->shared(db);
+  upstream::Link* const link = session.pinned_link() != nullptr ? session.pinned_link() : pool_->shared(lane);
   const auto refused = link != nullptr ? link->refusal(bytes.size()) : base::StagedError::overloaded();
   if (refused) {
     record.guard.dismiss();
@@ -196,8 +198,8 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, int d
   return slot;
 }
 
-bool Forwarder::is_link_up(int db, base::TimePoint now) const {
-  const upstream::Link* const link = pool_->shared(db);
+bool Forwarder::is_link_up(const upstream::Lane& lane, base::TimePoint now) const {
+  const upstream::Link* const link = pool_->shared(lane);
   return link != nullptr && link->is_responsive(now, kSilenceMax);
 }
 
@@ -232,7 +234,9 @@ void Forwarder::observe(const Observed& observed, std::string_view reply, bool i
   // An error shows nothing of the value, but for the one that shows the key's type.
   if (reply.starts_with('-') && !reply.starts_with("-WRONGTYPE")) return;
   for (const std::uint64_t hash : observed.hashes) cache_->drop(hash, cache::DropCause::kObserved);
-  if (observed.hashes.empty()) cache_->observe(observed.query, is_whole ? &reply : nullptr);
+  if (!observed.hashes.empty()) return;
+  if (reply == "_\r\n" && observed.query.request.empty()) reply = cache::kNullBulk;  // strings are kept as in RESP2
+  cache_->observe(observed.query, is_whole ? &reply : nullptr);
 }
 
 void Forwarder::on_reply(upstream::RequestId id, std::string_view piece, bool last) {

@@ -53,15 +53,17 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void send_own(upstream::Link& link, std::string_view command, Done done);
   /// A command that the table does not know: it may write anything.
   void forward_unknown(Session& session, const Request& request);
-  /// Sends the request on the link of `db` and gives the whole reply to `completion` if the session still lives.
+  /// Sends the request on the link of `lane` and gives the whole reply to `completion` if the session still lives.
   /// Errors of ours are answered without it. Returns the slot; REQUIRES: session.may_forward() was true.
-  ReplyQueue::Slot forward_with(Session& session, const Request& request, int db, Completion completion);
+  ReplyQueue::Slot forward_with(Session& session, const Request& request, const upstream::Lane& lane,
+                                Completion completion);
 
-  void read_on_link(int db, std::string_view command, std::vector<std::uint64_t> key_hashes, Done done) override;
+  void read_on_link(const upstream::Lane& lane, std::string_view command, std::vector<std::uint64_t> key_hashes,
+                    Done done) override;
 
-  /// The shared link of `db` works: it is connected and does not owe a reply for longer than kSilenceMax. Dials it, if
-  /// it is idle.
-  [[nodiscard]] bool is_link_up(int db, base::TimePoint now) const;
+  /// The shared link of `lane` works: it is connected and does not owe a reply for longer than kSilenceMax. Dials it,
+  /// if it is idle.
+  [[nodiscard]] bool is_link_up(const upstream::Lane& lane, base::TimePoint now) const;
   static constexpr std::chrono::seconds kSilenceMax{1};
 
  private:
@@ -99,7 +101,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void on_discarded(upstream::RequestId id) override;
   void on_drained(upstream::Link& link) override;
 
-  ReplyQueue::Slot send(Session& session, const Request& request, int db, Record record);
+  ReplyQueue::Slot send(Session& session, const Request& request, const upstream::Lane& lane, Record record);
   /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
   void set_effect(Record& record, const Request& request, bool drop_now);
   /// `reply`: the first piece, which is all of it if `is_whole`; empty when the outcome is not known.

@@ -148,11 +148,12 @@ std::vector<std::string> describe(const Inspection& entry, base::TimePoint now) 
   };
   if (!entry.request.empty()) {
     std::string shown;
-    for (const std::string_view line : lines_of(entry.request)) {
+    for (const std::string_view line : lines_of(command_of_result(entry.request))) {
       if (line.starts_with('*') || line.starts_with('$')) continue;
       shown.append(shown.empty() ? "" : " ").append(line);
     }
     add("request", std::move(shown));
+    if (is_resp3_result(entry.request)) add("protocol", "RESP3");
   }
   add("owner", std::to_string(static_cast<int>(entry.owner)));
   add("epoch", std::to_string(entry.epoch));
@@ -170,7 +171,8 @@ void answer_key(Session& session, const Request& request) {
   const Services& services = session.services();
   const std::string_view name = request.args[3];
   std::vector<Inspection> found;
-  const cache::Asker asker = services.coherence.asker(services.forwarder.is_link_up(session.db(), services.loop.now()));
+  const cache::Asker asker =
+      services.coherence.asker(services.forwarder.is_link_up(session.lane(), services.loop.now()));
   if (services.cache != nullptr) {
     found = services.cache->inspect(services.cache->key(cache::Space{static_cast<std::uint32_t>(session.db())}, name),
                                     asker);

@@ -28,7 +28,7 @@ void handle_client_id(Session& session, const Request& request) {
 void handle_client_getname(Session& session, const Request& request) {
   std::string reply;
   if (session.name().empty()) {
-    resp::append_null(reply, resp::Protocol::kResp2);
+    resp::append_null(reply, session.protocol());
   } else {
     resp::append_bulk(reply, session.name());
   }
@@ -61,7 +61,7 @@ void handle_client_setinfo(Session& session, const Request& request) {
 
 void handle_client_info(Session& session, const Request& request) {
   std::string reply;
-  resp::append_bulk(reply, session.describe());
+  resp::append_verbatim(reply, "txt", session.describe(), session.protocol());
   session.answer(request, reply);
 }
 

@@ -68,8 +68,10 @@ void handle_select(Session& session, const Request& request) {
   } else if (*db == session.db()) {
     session.answer(request, kOk);
   } else if (session.may_change_link(request)) {
+    upstream::Lane lane = session.lane();
+    lane.db = static_cast<int>(*db);
     const auto slot = session.services().forwarder.forward_with(
-        session, request, static_cast<int>(*db),
+        session, request, lane,
         [wanted = static_cast<int>(*db)](Session& answered, ReplyQueue::Slot own, std::string&& reply) {
           if (reply == kOk) answered.set_db(wanted);
           answered.on_forwarded_reply(own, reply);
@@ -107,7 +109,7 @@ void handle_auth(Session& session, const Request& request) {
 
 std::string hello_reply(const Session& session, const std::string& version) {
   std::string reply;
-  resp::append_array_header(reply, 14);
+  resp::append_map_header(reply, 7, session.protocol());
   const auto field = [&reply](std::string_view name, std::string_view value) {
     resp::append_bulk(reply, name);
     resp::append_bulk(reply, value);
@@ -115,7 +117,7 @@ std::string hello_reply(const Session& session, const std::string& version) {
   field("server", "redis");
   field("version", version);
   resp::append_bulk(reply, "proto");
-  resp::append_integer(reply, 2);
+  resp::append_integer(reply, static_cast<int>(session.protocol()));
   resp::append_bulk(reply, "id");
   resp::append_integer(reply, static_cast<std::int64_t>(session.client_id()));
   field("mode", "standalone");
@@ -150,18 +152,24 @@ HelloOptions parse_hello(std::span<const std::string_view> args) {
   return options;
 }
 
+bool is_offered(Session& session, std::int64_t version) {
+  return version == 2 || (version == 3 && session.services().server_facts.speaks_resp3());
+}
+
 void handle_hello(Session& session, const Request& request) {
   HelloOptions options;
+  auto protocol = session.protocol();
   if (request.args.size() >= 2) {
     const auto version = base::parse_int(request.args[1]);
     if (!version) {
       session.answer_error(request, "ERR Protocol version is not an integer or out of range");
       return;
     }
-    if (*version != 2) {
+    if (!is_offered(session, *version)) {
       session.answer_error(request, "NOPROTO unsupported protocol version");
       return;
     }
+    protocol = resp::Protocol{static_cast<std::uint8_t>(*version)};
     options = parse_hello(request.args);
   }
   if (!options.error.empty()) {
@@ -170,7 +178,8 @@ void handle_hello(Session& session, const Request& request) {
     session.answer_error(request, kWrongPassword);
   } else if (options.name && !is_valid_name(*options.name)) {
     session.answer_error(request, "ERR Client names cannot contain spaces, newlines or special characters.");
-  } else {
+  } else if (protocol == session.protocol() || session.may_change_link(request)) {
+    session.set_protocol(protocol);
     if (options.name) session.set_name(*options.name);
     session.answer(request, hello_reply(session, session.services().server_facts.version()));
   }
@@ -204,15 +213,18 @@ bool wants_only_own_sections(std::span<const std::string_view> args) {
   return args.size() > 1;
 }
 
-/// `reply` is the server's bulk string; anything else (an error) is passed on as it is.
+constexpr std::string_view kVerbatimMark = "txt:";
+
+/// `reply` is the server's text; anything else (an error) is passed on as it is.
 std::string with_own_section(std::string&& reply, const std::string& section) {
   const auto value = resp::parse_value(reply);
-  if (!value || value->type != resp::Value::Type::kBulk) return std::move(reply);
-  std::string text = value->text;
+  const bool is_verbatim = value && value->type == resp::Value::Type::kVerbatim;
+  if (!is_verbatim && (!value || value->type != resp::Value::Type::kBulk)) return std::move(reply);
+  std::string text = value->text.substr(is_verbatim ? kVerbatimMark.size() : 0);
   if (!text.empty()) text += "\r\n";
   text += section;
   std::string joined;
-  resp::append_bulk(joined, text);
+  resp::append_verbatim(joined, "txt", text, is_verbatim ? resp::Protocol::kResp3 : resp::Protocol::kResp2);
   return joined;
 }
 
@@ -220,7 +232,7 @@ void handle_info(Session& session, const Request& request) {
   const InfoSource& info = session.services().info;
   if (wants_only_own_sections(request.args)) {
     std::string reply;
-    resp::append_bulk(reply, own_sections(info, request.args));
+    resp::append_verbatim(reply, "txt", own_sections(info, request.args), session.protocol());
     session.answer(request, reply);
     return;
   }
@@ -231,7 +243,7 @@ void handle_info(Session& session, const Request& request) {
   }
   if (!session.may_forward(request)) return;
   session.services().forwarder.forward_with(
-      session, request, session.db(),
+      session, request, session.lane(),
       [own = std::move(own)](Session& answered, ReplyQueue::Slot slot, std::string&& reply) {
         answered.on_forwarded_reply(slot, with_own_section(std::move(reply), own));
       });

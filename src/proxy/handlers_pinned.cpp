@@ -33,7 +33,7 @@ void handle_multi(Session& session, const Request& request) {
     return;
   }
   const std::uint64_t number = session.open_transaction();
-  session.services().forwarder.forward_with(session, request, session.db(),
+  session.services().forwarder.forward_with(session, request, session.lane(),
                                             [number](Session& answered, ReplyQueue::Slot slot, std::string&& reply) {
                                               answered.on_multi_reply(number, reply);
                                               answered.on_forwarded_reply(slot, reply);

@@ -36,10 +36,17 @@ void read_one(Session& session, const Request& request, const CachedReads::Comma
   std::string encoded;
   if (command.kind != CachedReads::Kind::kGet) {
     // The client's own bytes name the result: they hold every argument.
+    const bool is_resp3 = session.protocol() == resp::Protocol::kResp3 && !command.missing_reply3.empty();
+    if (is_resp3) {
+      encoded.push_back(kResp3Mark);
+      encoded.append(request.raw);
+      read.missing_reply = command.missing_reply3;
+    }
     if (request.raw.empty()) resp::append_command(encoded, request.args);
     read.query = cache.result_query(key, encoded.empty() ? request.raw : encoded, view_of(command, request.args));
   }
-  if (session.must_read_on_link()) {
+  const bool can_fetch = !is_resp3_result(read.query.request) || session.services().coherence.fetches_resp3();
+  if (session.must_read_on_link() || !can_fetch) {
     session.services().forwarder.forward_read(session, request, read.query);
   } else {
     session.read_through_cache(request, read);

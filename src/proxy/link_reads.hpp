@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/byte_queue.hpp"
+#include "upstream/lane.hpp"
 
 namespace anteroom::proxy {
 
@@ -16,9 +17,10 @@ class LinkReads {
   /// The encoded reply of the server, or an error of ours. Called once, also from inside read_on_link().
   using Done = std::move_only_function<void(const base::SharedBytes& encoded)>;
 
-  /// `command` is encoded and reads the keys with these hashes in `db`. Their entries are dropped before `done` is
-  /// called: nobody may read an older value afterwards (R14).
-  virtual void read_on_link(int db, std::string_view command, std::vector<std::uint64_t> key_hashes, Done done) = 0;
+  /// `command` is encoded and reads the keys with these hashes on the link of `lane`. Their entries are dropped before
+  /// `done` is called: nobody may read an older value afterwards (R14).
+  virtual void read_on_link(const upstream::Lane& lane, std::string_view command, std::vector<std::uint64_t> key_hashes,
+                            Done done) = 0;
 
  protected:
   ~LinkReads() = default;

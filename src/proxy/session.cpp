@@ -21,7 +21,7 @@ Session::Session(SessionId id, ClientPermit permit, std::unique_ptr<net::ByteStr
       stream_(std::move(stream)),
       peer_(stream_->peer_name()),
       parser_(services.limits.parser),
-      db_(services.default_db),
+      lane_(services.default_db),
       connected_at_(services.loop.now()),
       last_active_(connected_at_) {
   services_.metrics.connected_clients.add(1);
@@ -290,7 +290,7 @@ void Session::set_library(std::string_view attribute, std::string_view value) {
 
 void Session::reset_state() {
   abandon_transaction();
-  db_ = services_.default_db;
+  lane_ = upstream::Lane(services_.default_db);
   name_.clear();
 }
 

@@ -24,6 +24,7 @@
 #include "proxy/session_table.hpp"
 #include "proxy/transaction.hpp"
 #include "resp/request_parser.hpp"
+#include "upstream/lane.hpp"
 #include "upstream/pinned_pool.hpp"
 
 namespace anteroom::proxy {
@@ -112,8 +113,13 @@ class Session final : private net::StreamEvents {
 
   [[nodiscard]] SessionId id() const noexcept { return id_; }
   [[nodiscard]] std::uint64_t client_id() const noexcept { return permit_.client_id(); }
-  [[nodiscard]] int db() const noexcept { return db_; }
-  void set_db(int db) noexcept { db_ = db; }
+  /// Which links it uses.
+  [[nodiscard]] const upstream::Lane& lane() const noexcept { return lane_; }
+  [[nodiscard]] int db() const noexcept { return lane_.db; }
+  void set_db(int db) noexcept { lane_.db = db; }
+  [[nodiscard]] resp::Protocol protocol() const noexcept { return lane_.protocol; }
+  /// From the next reply on. REQUIRES: may_change_link().
+  void set_protocol(resp::Protocol protocol);
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   void set_name(std::string_view name) { name_ = name; }
   void set_library(std::string_view attribute, std::string_view value);
@@ -124,7 +130,7 @@ class Session final : private net::StreamEvents {
   /// Does not take its replies.
   [[nodiscard]] bool is_stuck() const noexcept;
   [[nodiscard]] bool owes_nothing() const noexcept { return replies_.empty() && out_.empty(); }
-  [[nodiscard]] ClientView view() const noexcept { return {client_id(), peer_, db_}; }
+  [[nodiscard]] ClientView view() const noexcept { return {client_id(), peer_, lane_.db}; }
   [[nodiscard]] Services& services() noexcept { return services_; }
   /// Back to the state of a new connection (RESET), but for the id.
   void reset_state();
@@ -173,6 +179,7 @@ class Session final : private net::StreamEvents {
     std::size_t missing = 0;
   };
   [[nodiscard]] cache::Asker asker() const;
+  void append_part(base::ByteQueue& sink, const base::SharedBytes& encoded) const;
   void finish_gather(ReplyQueue::Slot slot, const Gather& gather);
   [[nodiscard]] bool answer_snapshot(const Request& request, std::span<const cache::Key> keys,
                                      cache::SnapshotView view);
@@ -225,14 +232,14 @@ class Session final : private net::StreamEvents {
   std::string library_name_;
   std::string library_version_;
   std::string_view last_command_ = "NULL";  // from the command table, which outlives us
-  int db_;
+  upstream::Lane lane_;
   std::uint32_t forwards_outstanding_ = 0;
   std::uint32_t fills_outstanding_ = 0;
   std::vector<std::pair<ReplyQueue::Slot, std::uint64_t>> fetched_keys_;  // hashes of the keys of those fills
   std::optional<ReplyQueue::Slot> barrier_;
   upstream::PinnedLink* pinned_ = nullptr;                  // the pool's, ours until it is released
   std::optional<upstream::PinnedPool::Ticket> pin_ticket_;  // of the place in line, while put_off_ waits for a link
-  bool pin_is_spoiled_ = false;                             // its db may have been changed
+  bool pin_is_spoiled_ = false;                             // it may have left its lane
   bool pin_in_vain_ = false;                                // the wait is over without one
   bool has_written_ = false;
   bool is_blocked_ = false;  // barrier_ is a blocking command

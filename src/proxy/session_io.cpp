@@ -215,12 +215,13 @@ std::string Session::describe() const {
   std::string line = "id=" + std::to_string(client_id()) + " addr=" + peer_ + " laddr=" + stream_->local_name();
   line += " fd=-1 name=" + name_ + " age=" + seconds(connected_at_) + " idle=" + seconds(last_active_);
   const std::string flags = std::string(transaction_.is_open ? "x" : "") + (is_blocked_ ? "b" : "");
-  line += " flags=" + (flags.empty() ? "N" : flags) + " db=" + std::to_string(db_) + " sub=0 psub=0 ssub=0 multi=";
+  line += " flags=" + (flags.empty() ? "N" : flags) + " db=" + std::to_string(lane_.db) + " sub=0 psub=0 ssub=0 multi=";
   line += transaction_.is_open ? std::to_string(transaction_.queued) : "-1";
   line += " qbuf=" + std::to_string(in_.size()) + " qbuf-free=" + std::to_string(in_.capacity() - in_.size());
   line += " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" + std::to_string(replies_.pending());
   line += " omem=" + std::to_string(out_.size()) + " tot-mem=" + std::to_string(sizeof(Session) + in_.capacity());
-  line += " events=r cmd=" + std::string(last_command_) + " user=default redir=-1 resp=2";
+  line += " events=r cmd=" + std::string(last_command_) + " user=default redir=-1 resp=";
+  line += lane_.protocol == resp::Protocol::kResp3 ? "3" : "2";
   line += " lib-name=" + library_name_ + " lib-ver=" + library_version_ + "\n";
   return line;
 }

@@ -19,6 +19,8 @@ namespace {
 constexpr std::string_view kOk = "+OK\r\n";
 constexpr std::string_view kExecAbort = "EXECABORT Transaction discarded because of previous errors.";
 constexpr std::string_view kDiscard = "*1\r\n$7\r\nDISCARD\r\n";
+constexpr std::string_view kHello2 = "*2\r\n$5\r\nHELLO\r\n$1\r\n2\r\n";
+constexpr std::string_view kHello3 = "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n";
 constexpr std::string_view kUnwatch = "*1\r\n$7\r\nUNWATCH\r\n";
 constexpr auto kUnheard = [](const base::SharedBytes&) {};
 
@@ -47,7 +49,7 @@ bool Session::pin(const Request& request) {
     return false;
   }
   if (!may_change_link(request)) return false;
-  pinned_ = services_.pinned.take(db_);
+  pinned_ = services_.pinned.take(lane_);
   if (pinned_ != nullptr) return true;
 
   upstream::PinnedPool::Ticket ticket{};
@@ -59,7 +61,7 @@ bool Session::pin(const Request& request) {
       pool.release(*link, true);
     }
   };
-  if (!services_.pinned.wait(db_, granted, ticket)) {
+  if (!services_.pinned.wait(lane_, granted, ticket)) {
     answer_error(request, base::StagedError::overloaded().reply());
     return false;
   }
@@ -84,10 +86,20 @@ void Session::settle_pin() {
   }
 }
 
-// A link whose db has been changed would not be what its next user expects.
+// A link whose db or protocol has been changed would not be what its next user expects.
 void Session::unpin(bool reusable) {
   upstream::PinnedLink& link = *std::exchange(pinned_, nullptr);
-  services_.pinned.release(link, reusable && !std::exchange(pin_is_spoiled_, false) && link.db == db_);
+  const bool is_spoiled = std::exchange(pin_is_spoiled_, false);
+  services_.pinned.release(link, reusable && !is_spoiled && link.lane == lane_);
+}
+
+// What it watches is watched by its own link, which therefore has to follow.
+void Session::set_protocol(resp::Protocol protocol) {
+  if (protocol == lane_.protocol) return;
+  lane_.protocol = protocol;
+  if (pinned_ == nullptr) return;
+  pin_is_spoiled_ = true;
+  services_.forwarder.send_own(pinned_->link, protocol == resp::Protocol::kResp3 ? kHello3 : kHello2, kUnheard);
 }
 
 void Session::lose_pin() {

@@ -14,19 +14,26 @@ namespace {
 
 bool is_hit(cache::ReadStatus status) { return status == cache::ReadStatus::kHit || status == cache::ReadStatus::kNil; }
 
-void append_to(base::ByteQueue& sink, const base::SharedBytes& encoded) {
-  if (encoded->size() <= base::ByteQueue::kCopyMax) {
-    sink.append(*encoded);
-  } else {
-    sink.append_shared(encoded);
-  }
+std::string_view null_of(resp::Protocol protocol) {
+  return protocol == resp::Protocol::kResp3 ? std::string_view("_\r\n") : cache::kNullBulk;
 }
 
 }  // namespace
 
 cache::Asker Session::asker() const {
   const Coherence& coherence = services_.coherence;
-  return coherence.asker(!coherence.wants_link_state() || services_.forwarder.is_link_up(db_, services_.loop.now()));
+  return coherence.asker(!coherence.wants_link_state() || services_.forwarder.is_link_up(lane_, services_.loop.now()));
+}
+
+// Fills are shared by sessions of both protocols; of what they bring, only the null differs.
+void Session::append_part(base::ByteQueue& sink, const base::SharedBytes& encoded) const {
+  if (*encoded == cache::kNullBulk) {
+    sink.append(null_of(lane_.protocol));
+  } else if (encoded->size() <= base::ByteQueue::kCopyMax) {
+    sink.append(*encoded);
+  } else {
+    sink.append_shared(encoded);
+  }
 }
 
 bool Session::must_wait_for_fills(std::span<const cache::Key> keys) const {
@@ -53,7 +60,7 @@ void Session::read_through_cache(const Request& request, const CacheableRead& re
 
   const cache::ReadResult result = services_.cache->read(read.query, asker(), sink);
   if (is_hit(result.status)) {
-    if (result.status == cache::ReadStatus::kNil) sink.append(cache::kNullBulk);
+    if (result.status == cache::ReadStatus::kNil) sink.append(null_of(lane_.protocol));
     if (result.fill != 0) services_.fills.refresh(read, result.fill);
     if (!direct) replies_.finish(slot);
     note_answered(request, Outcome::Source::kCacheHit, {});
@@ -77,7 +84,7 @@ void Session::read_many(const Request& request, std::span<const std::string_view
                         MgetMode mode) {
   std::vector<cache::Key> named;
   named.reserve(keys.size());
-  const cache::Space space{static_cast<std::uint32_t>(db_)};
+  const cache::Space space{static_cast<std::uint32_t>(lane_.db)};
   for (const std::string_view key : keys) named.push_back(services_.cache->key(space, key));
   if (must_wait_for_fills(named)) {
     put_off(request, false);
@@ -100,7 +107,7 @@ bool Session::answer_snapshot(const Request& request, std::span<const cache::Key
     resp::append_array_header(header, keys.size());
     reply.append(header);
   }
-  if (!services_.cache->read_snapshot(keys, view, asker(), reply)) return false;
+  if (!services_.cache->read_snapshot(keys, view, asker(), reply, null_of(lane_.protocol))) return false;
   const ReplyQueue::Slot slot = replies_.reserve();
   replies_.sink(slot).append(std::move(reply));
   replies_.finish(slot);
@@ -125,7 +132,7 @@ void Session::fetch_snapshot(const Request& request, std::span<const cache::Key>
     return;
   }
   const ReplyQueue::Slot slot = expect_gathered(request, keys);
-  services_.fills.fetch_group(db_, keys, fills, FillTable::Waiter{id_, slot, 0});
+  services_.fills.fetch_group(lane_.db, keys, fills, FillTable::Waiter{id_, slot, 0});
 }
 
 void Session::read_each(const Request& request, std::span<const cache::Key> keys) {
@@ -133,7 +140,7 @@ void Session::read_each(const Request& request, std::span<const cache::Key> keys
   std::vector<std::pair<std::size_t, cache::ReadResult>> misses;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     base::ByteQueue hit;
-    const CacheableRead read{.query = cache::Cache::string_query(keys[i]), .db = db_};
+    const CacheableRead read{.query = cache::Cache::string_query(keys[i]), .db = lane_.db};
     const cache::ReadResult result = services_.cache->read(read.query, asker(), hit);
     if (is_hit(result.status)) {
       if (result.fill != 0) services_.fills.refresh(read, result.fill);
@@ -155,7 +162,7 @@ void Session::read_each(const Request& request, std::span<const cache::Key> keys
   }
   const ReplyQueue::Slot slot = expect_gathered(request, keys);
   for (const auto& [part, result] : misses) {
-    const CacheableRead read{.query = cache::Cache::string_query(keys[part]), .db = db_};
+    const CacheableRead read{.query = cache::Cache::string_query(keys[part]), .db = lane_.db};
     services_.fills.wait(read, result, FillTable::Waiter{id_, slot, part});
   }
   for (std::size_t i = 0; i < hits.size(); ++i) {
@@ -185,7 +192,7 @@ void Session::on_fill_reply(ReplyQueue::Slot slot, std::size_t part, const base:
     finish_gather(slot, whole);
     return;
   }
-  append_to(replies_.sink(slot), encoded);
+  append_part(replies_.sink(slot), encoded);
   schedule_flush();
   end_fill(slot);
   slot_ended(slot, error_of(*encoded));
@@ -207,9 +214,9 @@ void Session::finish_gather(ReplyQueue::Slot slot, const Gather& gather) {
   sink.append(header);
   for (const base::SharedBytes& part : gather.parts) {
     if (part->starts_with('-')) {
-      sink.append(cache::kNullBulk);
+      sink.append(null_of(lane_.protocol));
     } else {
-      append_to(sink, part);
+      append_part(sink, part);
     }
   }
   slot_ended(slot, {});

@@ -27,7 +27,8 @@ std::string version_in(std::string_view reply) {
 
 }  // namespace
 
-Handshake::Handshake(const Credentials& credentials, int db) : selects_db_(db != 0) {
+Handshake::Handshake(const Credentials& credentials, int db, resp::Protocol protocol)
+    : selects_db_(db != 0), needs_hello_(protocol == resp::Protocol::kResp3) {
   stage_ = credentials.password.empty() ? Stage::kHello : Stage::kAuth;
   if (stage_ == Stage::kAuth) {
     std::vector<std::string_view> auth{"AUTH"};
@@ -35,7 +36,7 @@ Handshake::Handshake(const Credentials& credentials, int db) : selects_db_(db !=
     auth.emplace_back(credentials.password);
     resp::append_command(request_, auth);
   }
-  resp::append_command(request_, std::array<std::string_view, 2>{"HELLO", "2"});
+  resp::append_command(request_, std::array<std::string_view, 2>{"HELLO", needs_hello_ ? "3" : "2"});
   resp::append_command(request_, std::array<std::string_view, 3>{"CLIENT", "SETNAME", kClientName});
   if (selects_db_) {
     const std::string number = std::to_string(db);
@@ -84,6 +85,10 @@ bool Handshake::accept_error(std::string_view error) {
     case Stage::kSetName:
       if (error.starts_with("NOAUTH")) {
         error_ = base::StagedError::authentication_failed(error);
+        return false;
+      }
+      if (needs_hello_ && stage_ == Stage::kHello) {
+        error_ = base::StagedError::handshake_refused(error);
         return false;
       }
       return true;  // an ACL or an old server may refuse either, and we can do without

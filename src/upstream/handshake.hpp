@@ -5,22 +5,17 @@
 #include <string_view>
 
 #include "base/staged_error.hpp"
+#include "upstream/lane.hpp"
 
 namespace anteroom::upstream {
 
-/// Whom to log in as. An empty password means no AUTH; an empty user means the default user.
-struct Credentials {
-  std::string user;
-  std::string password;
-};
-
-/// The first flight on a new link: AUTH if there are credentials, HELLO 2, CLIENT SETNAME, SELECT if the db is not 0,
+/// The first flight on a new link: AUTH if there are credentials, HELLO, CLIENT SETNAME, SELECT if the db is not 0,
 /// pipelined. Pure. HELLO tells the server's version, and a server which wants a password from one that does not: its
 /// -NOAUTH must become our own error, because a client that saw it would think that its credentials are wrong. Servers
-/// before 6.0 do not know HELLO; CLIENT SETNAME then gives the -NOAUTH.
+/// before 6.0 do not know HELLO; CLIENT SETNAME then gives the -NOAUTH. They cannot serve a RESP3 link.
 class Handshake {
  public:
-  Handshake(const Credentials& credentials, int db);
+  Handshake(const Credentials& credentials, int db, resp::Protocol protocol = resp::Protocol::kResp2);
 
   /// The bytes to send. Contains the password: never log it.
   [[nodiscard]] const std::string& request() const noexcept { return request_; }
@@ -41,6 +36,7 @@ class Handshake {
   std::string request_;
   std::string version_;
   bool selects_db_;
+  bool needs_hello_;  // without it there is no RESP3
   Stage stage_;
   base::StagedError error_;
 };

@@ -19,6 +19,13 @@ const char* reason_text(int loss) {
 
 }  // namespace
 
+LinkOptions for_lane(LinkOptions options, const Lane& lane) {
+  options.db = lane.db;
+  options.protocol = lane.protocol;
+  if (lane.login) options.credentials = *lane.login;
+  return options;
+}
+
 Link::Link(LinkContext context, LinkOptions options, std::uint64_t jitter_seed)
     : context_(context),
       options_(std::move(options)),
@@ -90,7 +97,7 @@ void Link::on_dialed(std::expected<std::unique_ptr<net::ByteStream>, net::Connec
 void Link::shake_hands(std::unique_ptr<net::ByteStream> stream) {
   stream_ = std::move(stream);
   state_ = State::kHandshaking;
-  handshake_.emplace(options_.credentials, options_.db);
+  handshake_.emplace(options_.credentials, options_.db, options_.protocol);
   handshake_out_.append(handshake_->request());
   stream_->set_events(this);
   stream_->want_read(true);
@@ -101,6 +108,7 @@ void Link::shake_hands(std::unique_ptr<net::ByteStream> stream) {
 void Link::on_up() {
   state_ = State::kUp;
   if (!handshake_->version().empty()) context_.server_facts.set_version(handshake_->version());
+  context_.server_facts.set_speaks_resp3(!handshake_->version().empty());
   handshake_.reset();
   timer_.cancel();
   last_used_ = last_write_progress_ = context_.loop.now();

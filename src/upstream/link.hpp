@@ -48,6 +48,7 @@ struct LinkOptions {
   net::ConnectTarget target;
   Credentials credentials;
   int db = 0;
+  resp::Protocol protocol = resp::Protocol::kResp2;
   base::Milliseconds handshake_timeout{1000};
   base::Milliseconds response_timeout{3000};  ///< 0 = none
   base::Milliseconds reconnect_base{50};
@@ -57,6 +58,9 @@ struct LinkOptions {
   bool stay_connected = false;  ///< dial again by itself after a loss, not only when a request comes
   bool once = false;            ///< never dial again: what was lost with the connection must not be done on another one
 };
+
+/// The same for a link of this lane.
+[[nodiscard]] LinkOptions for_lane(LinkOptions options, const Lane& lane);
 
 /// What all links of a worker use. Everything outlives the links.
 struct LinkContext {

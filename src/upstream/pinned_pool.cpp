@@ -25,11 +25,11 @@ PinnedPool::PinnedPool(LinkContext context, LinkOptions link, const Options& opt
   ANTEROOM_CHECK(options.links_max >= 1);
 }
 
-PinnedLink* PinnedPool::take(int db) {
+PinnedLink* PinnedPool::take(const Lane& lane) {
   if (closed_ || !waiters_.empty()) return nullptr;
   for (;;) {
     const auto best =
-        std::find_if(idle_.rbegin(), idle_.rend(), [db](const PinnedLink* link) { return link->db == db; });
+        std::find_if(idle_.rbegin(), idle_.rend(), [&lane](const PinnedLink* link) { return link->lane == lane; });
     if (best == idle_.rend()) break;
     PinnedLink* const link = *best;
     idle_.erase(std::next(best).base());
@@ -41,21 +41,20 @@ PinnedLink* PinnedPool::take(int db) {
     idle_.erase(idle_.begin());
     bury(*other);
   }
-  return links_.size() < options_.links_max ? make(db) : nullptr;
+  return links_.size() < options_.links_max ? make(lane) : nullptr;
 }
 
-PinnedLink* PinnedPool::make(int db) {
-  LinkOptions options = link_options_;
-  options.db = db;
-  links_.push_back(std::make_unique<PinnedLink>(context_, options, ++jitter_seed_, context_.loop.now()));
+PinnedLink* PinnedPool::make(const Lane& lane) {
+  links_.push_back(
+      std::make_unique<PinnedLink>(context_, for_lane(link_options_, lane), lane, ++jitter_seed_, context_.loop.now()));
   links_.back()->link.start();
   return links_.back().get();
 }
 
-bool PinnedPool::wait(int db, Granted granted, Ticket& ticket) {
+bool PinnedPool::wait(const Lane& lane, Granted granted, Ticket& ticket) {
   if (closed_ || waiters_.size() >= options_.waiters_max) return false;
   ticket = Ticket{++tickets_};
-  waiters_.push_back({ticket, db, context_.loop.now(), std::move(granted)});
+  waiters_.push_back({ticket, lane, context_.loop.now(), std::move(granted)});
   if (options_.wait_max > base::Milliseconds::zero() && !timer_.is_running()) timer_.start(options_.wait_max);
   return true;
 }
@@ -88,7 +87,7 @@ void PinnedPool::serve_waiters() {
     Waiter first = std::move(waiters_.front());
     waiters_.pop_front();
     std::deque<Waiter> others = std::exchange(waiters_, {});
-    PinnedLink* const link = take(first.db);
+    PinnedLink* const link = take(first.lane);
     waiters_ = std::move(others);
     if (link == nullptr) {
       waiters_.push_front(std::move(first));

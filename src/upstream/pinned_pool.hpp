@@ -16,13 +16,14 @@ namespace anteroom::upstream {
 /// A link that one session has for itself, because what it asks changes the state of its connection or may take as long
 /// as it likes. Dials once: after a loss it is closed, and nothing that depended on it is done elsewhere.
 struct PinnedLink {
-  PinnedLink(LinkContext context, const LinkOptions& options, std::uint64_t jitter_seed, base::TimePoint now)
-      : link(context, options, jitter_seed), db(options.db), made(now), released(now) {}
+  PinnedLink(LinkContext context, const LinkOptions& options, Lane lane_, std::uint64_t jitter_seed,
+             base::TimePoint now)
+      : link(context, options, jitter_seed), lane(std::move(lane_)), made(now), released(now) {}
 
   [[nodiscard]] bool is_alive() const noexcept { return link.state() != Link::State::kClosed; }
 
   Link link;
-  const int db;  ///< that it is in. SELECT may fail, so a link never changes it: whoever has done so must not reuse it.
+  const Lane lane;  ///< that it is in. SELECT may fail, so a link never changes it: who has done so must not reuse it.
   base::TimePoint made;
   base::TimePoint released;
 };
@@ -48,11 +49,11 @@ class PinnedPool {
   PinnedPool(const PinnedPool&) = delete;
   PinnedPool& operator=(const PinnedPool&) = delete;
 
-  /// A link in `db`, if one is free or may be made, if need be in the place of a free one in another db, and nobody
+  /// A link in `lane`, if one is free or may be made, if need be in the place of a free one in another lane, and nobody
   /// waits; else null. It is the caller's until release().
-  [[nodiscard]] PinnedLink* take(int db);
+  [[nodiscard]] PinnedLink* take(const Lane& lane);
   /// When take() had none. Nothing, if too many wait already.
-  [[nodiscard]] bool wait(int db, Granted granted, Ticket& ticket);
+  [[nodiscard]] bool wait(const Lane& lane, Granted granted, Ticket& ticket);
   /// Whoever waits does not want it any more. Tells nobody; a ticket that was served is ignored.
   void cancel(Ticket ticket) noexcept;
   /// `reusable`: once what was sent on it has run, it is like new.
@@ -71,12 +72,12 @@ class PinnedPool {
  private:
   struct Waiter {
     Ticket ticket{};
-    int db = 0;
+    Lane lane;
     base::TimePoint since{};
     Granted granted;
   };
 
-  [[nodiscard]] PinnedLink* make(int db);
+  [[nodiscard]] PinnedLink* make(const Lane& lane);
   void bury(PinnedLink& link);
   void serve_waiters();
   void expire_waiters();

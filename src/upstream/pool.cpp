@@ -7,46 +7,45 @@ namespace anteroom::upstream {
 Pool::Pool(LinkContext context, LinkOptions options, std::uint64_t jitter_seed)
     : context_(context), options_(std::move(options)), jitter_seed_(jitter_seed) {}
 
-Link* Pool::shared(int db) {
-  if (const auto found = links_.find(db); found != links_.end()) return found->second.get();
+Link* Pool::shared(const Lane& lane) {
+  if (const auto found = links_.find(lane); found != links_.end()) return found->second.get();
   if (links_.size() >= kLinksMax) drop_unused();
   if (links_.size() >= kLinksMax) return nullptr;
 
-  LinkOptions options = options_;
-  options.db = db;
-  options.stay_connected = db == options_.db;
+  LinkOptions options = for_lane(options_, lane);
+  options.stay_connected = is_main(lane);
   auto link = std::make_unique<Link>(context_, std::move(options), ++jitter_seed_);
   if (closed_) {
     link->close();
   } else {
     link->start();
   }
-  return links_.emplace(db, std::move(link)).first->second.get();
+  return links_.emplace(lane, std::move(link)).first->second.get();
 }
 
 void Pool::reap(base::TimePoint now, base::Duration idle) {
   std::erase_if(links_, [&](const auto& entry) {
-    const auto& [db, link] = entry;
-    return db != options_.db && link->is_quiet() && now - link->last_used() >= idle;
+    const auto& [lane, link] = entry;
+    return !is_main(lane) && link->is_quiet() && now - link->last_used() >= idle;
   });
 }
 
 void Pool::drop_unused() {
   // Numbers of dbs that do not exist leave links that never come up.
   std::erase_if(links_, [&](const auto& entry) {
-    const auto& [db, link] = entry;
-    return db != options_.db && link->is_quiet() && link->state() != Link::State::kUp;
+    const auto& [lane, link] = entry;
+    return !is_main(lane) && link->is_quiet() && link->state() != Link::State::kUp;
   });
 }
 
 void Pool::close() {
   closed_ = true;
-  for (auto& [db, link] : links_) link->close();
+  for (auto& [lane, link] : links_) link->close();
 }
 
 std::size_t Pool::pending() const noexcept {
   std::size_t sum = 0;
-  for (const auto& [db, link] : links_) sum += link->pending();
+  for (const auto& [lane, link] : links_) sum += link->pending();
   return sum;
 }
 

@@ -9,17 +9,18 @@
 
 namespace anteroom::upstream {
 
-/// The shared links of one worker: one per db, because SELECT is a property of a connection and a session must not move
-/// another one's. Made on first use; those other than db 0's are closed when nobody has used them for a while.
+/// The shared links of one worker: one per lane. Made on first use; all but the plain one of the configured db are
+/// closed when nobody has used them for a while.
 /// Loop thread only. Knows nothing of sessions.
 class Pool {
  public:
-  /// `options.db` and `options.stay_connected` are set per link.
+  /// `options.db` is that of the link which is kept up; db, protocol, credentials and `stay_connected` are set per
+  /// link.
   Pool(LinkContext context, LinkOptions options, std::uint64_t jitter_seed);
 
-  /// The shared link for `db`; dials on first use. Valid until the next call or
-  /// reap(). Null when kLinksMax dbs are in use.
-  [[nodiscard]] Link* shared(int db);
+  /// The shared link of `lane`; dials on first use. Valid until the next call or
+  /// reap(). Null when kLinksMax lanes are in use.
+  [[nodiscard]] Link* shared(const Lane& lane);
   /// Closes links that have been quiet for `idle`. Call it at the start of a turn, not from a link's event.
   void reap(base::TimePoint now, base::Duration idle);
   /// Fails everything that waits; nothing is accepted any more.
@@ -31,12 +32,13 @@ class Pool {
   static constexpr std::size_t kLinksMax = 128;
 
  private:
+  [[nodiscard]] bool is_main(const Lane& lane) const { return lane == Lane(options_.db); }
   void drop_unused();
 
   const LinkContext context_;
   const LinkOptions options_;
   std::uint64_t jitter_seed_;
-  std::map<int, std::unique_ptr<Link>> links_;  // by db
+  std::map<Lane, std::unique_ptr<Link>> links_;
   bool closed_ = false;
 };
 

@@ -19,10 +19,20 @@ class ServerFacts {
     const base::MutexLock lock(mutex_);
     return version_;
   }
+  /// Whether it knew HELLO. True before the first handshake.
+  void set_speaks_resp3(bool speaks) ANTEROOM_EXCLUDES(mutex_) {
+    const base::MutexLock lock(mutex_);
+    speaks_resp3_ = speaks;
+  }
+  [[nodiscard]] bool speaks_resp3() const ANTEROOM_EXCLUDES(mutex_) {
+    const base::MutexLock lock(mutex_);
+    return speaks_resp3_;
+  }
 
  private:
   mutable base::Mutex mutex_;
   std::string version_ ANTEROOM_GUARDED_BY(mutex_) = "6.0.0";
+  bool speaks_resp3_ ANTEROOM_GUARDED_BY(mutex_) = true;
 };
 
 }  // namespace anteroom::upstream

@@ -132,7 +132,7 @@ CoherenceRig::Read CoherenceRig::mget(std::uint8_t now) {
 }
 
 // In the model the links are lost with the fill connection. Reads that go there are modelled by themselves.
-void CoherenceRig::read_on_link(int, std::string_view, std::vector<std::uint64_t>, Done done) {
+void CoherenceRig::read_on_link(const upstream::Lane&, std::string_view, std::vector<std::uint64_t>, Done done) {
   done(std::make_shared<const std::string>("-ERR lost\r\n"));
 }
 

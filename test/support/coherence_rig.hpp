@@ -88,7 +88,8 @@ class CoherenceRig final : private proxy::FillReaders,
 
   void on_fill_reply(proxy::SessionId session, proxy::ReplyQueue::Slot slot, std::size_t part,
                      const base::SharedBytes& encoded) override;
-  void read_on_link(int db, std::string_view command, std::vector<std::uint64_t> key_hashes, Done done) override;
+  void read_on_link(const upstream::Lane& lane, std::string_view command, std::vector<std::uint64_t> key_hashes,
+                    Done done) override;
   void post(cache::OwnerId worker, std::move_only_function<void(proxy::FillTable&)> task) override;
   void fetch(backend::FetchId id, const backend::FetchRequest& request) override;
   void fetch_group(std::span<const backend::FetchId> ids, int db, std::span<const std::string_view> keys) override;

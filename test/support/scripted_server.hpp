@@ -75,7 +75,7 @@ class ScriptedConnection final : private net::StreamEvents {
     const bool is_setup = is_handshake(request);
     (is_setup ? handshake_requests_ : requests_).push_back(request);
     if (is_setup && request.starts_with("SELECT ")) db_ = request.substr(7);
-    if (request == "CLIENT SETNAME anteroom-fill") is_fill_ = true;
+    if (request.ends_with("SETNAME anteroom-fill")) is_fill_ = true;
     const Script& script = is_setup ? handshake_ : answers_;
     std::optional<std::string> answer = script ? script(request) : std::nullopt;
     if (is_setup && !script) answer = "+OK\r\n";
@@ -83,10 +83,10 @@ class ScriptedConnection final : private net::StreamEvents {
   }
 
   [[nodiscard]] bool is_handshake(const std::string& request) const {
-    if (is_fill_ || !requests_.empty()) return false;
+    if (!requests_.empty()) return false;
     if (request == "CLIENT TRACKING ON" || request == "COMMAND INFO HPEXPIRE") return true;
     if (request == "PING") return !handshake_requests_.empty() && handshake_requests_.back() == "COMMAND INFO HPEXPIRE";
-    if (request.starts_with("SELECT ")) return db_ == "0" && request != "SELECT 0";
+    if (request.starts_with("SELECT ")) return !is_fill_ && db_ == "0" && request != "SELECT 0";
     return request.starts_with("AUTH ") || request.starts_with("HELLO ") || request.starts_with("CLIENT SETNAME ");
   }
 

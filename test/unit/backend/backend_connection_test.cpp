@@ -19,14 +19,14 @@ TEST_F(HiredisBackendTest, LogsInAndNamesItselfFirst) {
   fetch(1, "a");
 
   EXPECT_EQ(server_with(2).handshake_requests(),
-            (std::vector<std::string>{"AUTH bob secret", "CLIENT SETNAME anteroom-fill"}));
+            (std::vector<std::string>{"HELLO 3 AUTH bob secret SETNAME anteroom-fill"}));
 }
 
 TEST_F(HiredisBackendTest, PasswordAloneIsForTheDefaultUser) {
   options_.password = "secret";
   fetch(1, "a");
 
-  EXPECT_EQ(server_with(2).handshake_requests().front(), "AUTH secret");
+  EXPECT_EQ(server_with(2).handshake_requests().front(), "HELLO 3 AUTH default secret SETNAME anteroom-fill");
 }
 
 TEST_F(HiredisBackendTest, WrongPasswordFailsWithOurOwnErrorAndNoSecret) {

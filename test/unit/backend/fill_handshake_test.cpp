@@ -101,8 +101,19 @@ TEST(FillHandshake, VersionsThatGarbleInvalidationsAreNotAskedToTrack) {
 
 TEST(FillHandshake, WithoutTrackingItIsNotAskedFor) {
   FillHandshake handshake({}, false);
+  EXPECT_EQ(handshake.commands(), (Words{{"HELLO", "3", "SETNAME", "anteroom-fill"}}));
+  EXPECT_EQ(handshake.on_reply(hello("redis", "7.0.15")), Step::kDone);
+  EXPECT_FALSE(handshake.greeting().tracks);
+  EXPECT_TRUE(handshake.greeting().speaks_resp3);
+  EXPECT_EQ(handshake.greeting().why_not, "");
+}
+
+TEST(FillHandshake, OldServerWithoutTrackingIsGreetedInItsOwnProtocol) {
+  FillHandshake handshake({}, false);
+  EXPECT_EQ(handshake.on_reply(error("ERR unknown command `HELLO`")), Step::kSend);
   EXPECT_EQ(handshake.commands(), (Words{{"CLIENT", "SETNAME", "anteroom-fill"}}));
   EXPECT_EQ(handshake.on_reply(error("NOPERM no name")), Step::kDone);
+  EXPECT_FALSE(handshake.greeting().speaks_resp3);
   EXPECT_EQ(handshake.greeting().why_not, "");
 }
 
@@ -128,6 +139,7 @@ TEST(FillHandshake, ServerThatIsStillLoadingIsTriedAgain) {
 
 TEST(FillHandshake, EveryErrorOfTheOldLogInIsAFailure) {
   FillHandshake handshake({"", "secret"}, false);
+  ASSERT_EQ(handshake.on_reply(error("ERR unknown command `HELLO`")), Step::kSend);
   EXPECT_EQ(handshake.on_reply(error("ERR AUTH <password> called without any password configured")), Step::kFailed);
 }
 

@@ -9,16 +9,47 @@
 namespace anteroom::backend {
 namespace {
 
-/// What a client of RESP2 is told when the server has answered `resp3`.
-std::string as_resp2(std::string_view resp3) {
+using Append = void (*)(std::string&, const redisReply&);
+
+std::string encoded(std::string_view resp3, Append append) {
   const std::unique_ptr<redisReader, decltype(&redisReaderFree)> reader(redisReaderCreate(), &redisReaderFree);
   redisReaderFeed(reader.get(), resp3.data(), resp3.size());
   void* reply = nullptr;
   if (redisReaderGetReply(reader.get(), &reply) != REDIS_OK || reply == nullptr) return "no reply";
   std::string out;
-  append_as_resp2(out, *static_cast<redisReply*>(reply));
+  append(out, *static_cast<redisReply*>(reply));
   freeReplyObject(reply);
   return out;
+}
+
+/// What a client is told when the server has answered `resp3`.
+std::string as_resp2(std::string_view resp3) { return encoded(resp3, append_as_resp2); }
+std::string as_resp3(std::string_view resp3) { return encoded(resp3, append_as_resp3); }
+
+TEST(Resp3Encoding, EverythingStaysAsTheServerWroteIt) {
+  for (const std::string_view same : {"+OK\r\n",
+                                      "-ERR text\r\n",
+                                      ":-12\r\n",
+                                      "$0\r\n\r\n",
+                                      "$4\r\na\r\nb\r\n",
+                                      "*0\r\n",
+                                      "_\r\n",
+                                      "#t\r\n",
+                                      "#f\r\n",
+                                      ",1.5\r\n",
+                                      ",3\r\n",
+                                      ",inf\r\n",
+                                      ",-inf\r\n",
+                                      ",1e+300\r\n",
+                                      "(12345678901234567890\r\n",
+                                      "=7\r\ntxt:abc\r\n",
+                                      "%0\r\n",
+                                      "%2\r\n+a\r\n:1\r\n$1\r\nb\r\n~1\r\n_\r\n",
+                                      "~2\r\n+a\r\n+b\r\n",
+                                      "*2\r\n*2\r\n$1\r\na\r\n,1\r\n*2\r\n$1\r\nb\r\n,2.5\r\n",
+                                      "*2\r\n_\r\n$1\r\nx\r\n"}) {
+    EXPECT_EQ(as_resp3(same), same);
+  }
 }
 
 TEST(Resp2Encoding, TypesOfResp2StayAsTheyAre) {

@@ -109,7 +109,7 @@ TEST_F(Handlers, HelloDescribesTheServerInResp2) {
 }
 
 TEST_F(Handlers, HelloRefusesWhatItCannotDoAndChangesNothing) {
-  EXPECT_EQ(reply_to("HELLO 3"), "-NOPROTO unsupported protocol version\r\n");
+  EXPECT_EQ(reply_to("HELLO 4"), "-NOPROTO unsupported protocol version\r\n");
   EXPECT_EQ(reply_to("HELLO x"), "-ERR Protocol version is not an integer or out of range\r\n");
   EXPECT_EQ(reply_to("HELLO 2 NONSENSE"), "-ERR Syntax error in HELLO option 'NONSENSE'\r\n");
   EXPECT_EQ(reply_to("HELLO 2 AUTH default"), "-ERR Syntax error in HELLO option 'AUTH'\r\n");
@@ -117,6 +117,11 @@ TEST_F(Handlers, HelloRefusesWhatItCannotDoAndChangesNothing) {
             "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
   EXPECT_EQ(reply_to("HELLO 2 SETNAME caf\xc3\xa9"), kBadName);
   EXPECT_EQ(reply_to("CLIENT GETNAME"), "$-1\r\n");
+}
+
+TEST_F(Handlers, Resp3IsNotOfferedBeforeAServerThatDoesNotSpeakIt) {
+  rig().facts.set_speaks_resp3(false);
+  EXPECT_EQ(reply_to("HELLO 3"), "-NOPROTO unsupported protocol version\r\n");
 }
 
 TEST_F(Handlers, ClientCommandsAreAboutTheSession) {

@@ -44,6 +44,21 @@ TEST(Handshake, OldServerWithoutHelloIsAccepted) {
   EXPECT_EQ(handshake.version(), "");
 }
 
+TEST(Handshake, AsksForResp3WhereTheLaneSpeaksIt) {
+  Handshake handshake({}, 0, resp::Protocol::kResp3);
+
+  EXPECT_TRUE(handshake.request().starts_with("*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n"));
+  EXPECT_EQ(handshake.on_reply("%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n"), Step::kMore);
+  EXPECT_EQ(handshake.on_reply(kOk), Step::kDone);
+  EXPECT_EQ(handshake.version(), "7.0.15");
+}
+
+TEST(Handshake, OldServerCannotServeResp3) {
+  Handshake handshake({}, 0, resp::Protocol::kResp3);
+
+  EXPECT_EQ(handshake.on_reply(kNoHello), Step::kFailed);
+}
+
 TEST(Handshake, RefusedLoginDoesNotLookLikeTheClientsOwn) {
   Handshake handshake({.user = "", .password = "wrong"}, 0);
 

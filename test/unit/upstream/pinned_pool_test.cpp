@@ -96,7 +96,7 @@ TEST_F(PinnedPoolTest, LinkNeverChangesItsDbButMakesRoomForOneInAnother) {
   EXPECT_EQ(pool().take(3), three);
   PinnedLink* const another = pool().take(3);
   ASSERT_NE(another, nullptr);
-  EXPECT_EQ(another->db, 3);
+  EXPECT_EQ(another->lane.db, 3);
   EXPECT_FALSE(zero->is_alive());
   EXPECT_EQ(pool().links(), 2u);
 }
