@@ -211,6 +211,17 @@ std::vector<Descriptor> limit_options() {
       option<kGroup, &G::output_buffer_bytes>(
           bytes("limits.output_buffer_bytes", "output-buffer-bytes",
                 "Replies that may wait for a client; beyond it the client is closed")),
+      option<kGroup, &G::pubsub_output_bytes>(bytes("limits.pubsub_output_bytes", "pubsub-output-bytes",
+                                                    "The same for a client that has subscribed or is in MONITOR")),
+      option<kGroup, &G::pubsub_output_soft_bytes>(
+          bytes("limits.pubsub_output_soft_bytes", "pubsub-output-soft-bytes",
+                "Messages that may wait for such a client for some time; then it is closed")),
+      option<kGroup, &G::pubsub_output_soft_time>({.path = "limits.pubsub_output_soft_ms",
+                                                   .flag = "pubsub-output-soft-time",
+                                                   .unit = Unit::kMilliseconds,
+                                                   .min = 1,
+                                                   .max = kHourMs,
+                                                   .doc = "That time"}),
       option<kGroup, &G::output_pause_bytes>(
           bytes("limits.output_pause_bytes", "output-pause-bytes",
                 "Replies that may wait for a client; beyond it the client is not read")),

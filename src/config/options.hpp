@@ -96,10 +96,13 @@ struct CacheOptions {
 };
 
 struct LimitOptions {
-  std::uint64_t query_buffer_bytes = 1024ULL * 1024 * 1024;   ///< per client
-  std::uint64_t output_buffer_bytes = 1024ULL * 1024 * 1024;  ///< per client; beyond it the client is closed
-  std::uint64_t output_pause_bytes = 1024 * 1024;             ///< per client; beyond it the client is not read
-  std::uint32_t pipeline_depth = 10'000;                      ///< replies owed to a client; beyond it it is not read
+  std::uint64_t query_buffer_bytes = 1024ULL * 1024 * 1024;     ///< per client
+  std::uint64_t output_buffer_bytes = 1024ULL * 1024 * 1024;    ///< per client; beyond it the client is closed
+  std::uint64_t pubsub_output_bytes = 32ULL * 1024 * 1024;      ///< the same of a subscriber or monitor
+  std::uint64_t pubsub_output_soft_bytes = 8ULL * 1024 * 1024;  ///< the same, for longer than the time below
+  Milliseconds pubsub_output_soft_time{60'000};
+  std::uint64_t output_pause_bytes = 1024 * 1024;  ///< per client; beyond it the client is not read
+  std::uint32_t pipeline_depth = 10'000;           ///< replies owed to a client; beyond it it is not read
   std::uint32_t requests_per_turn = 256;
   std::uint64_t inline_bytes = 64 * 1024;
   std::int64_t args = 2'147'483'647;

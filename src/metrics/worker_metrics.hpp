@@ -15,6 +15,7 @@ struct WorkerMetrics {
   Counter connections_received;
   Counter clients_closed_idle;
   Counter clients_closed_output_limit;
+  Counter clients_closed_pubsub_limit;  ///< subscribers and monitors that did not keep up
   Counter clients_closed_output_stall;  ///< did not take their replies
   Counter clients_closed_query_limit;
   Counter clients_closed_protocol_error;
@@ -42,6 +43,12 @@ struct WorkerMetrics {
   std::array<Counter, 5> coherence_transitions{};  ///< into each state, by its number
   Counter invalidations;                           ///< keys that the server announced
   Counter invalidations_of_all;
+
+  Gauge pubsub_clients;  ///< sessions that have a subscription
+  Gauge pubsub_topics;   ///< channels, patterns and shard channels subscribed to at the upstream
+  Counter pubsub_messages;
+  Counter pubsub_resubscriptions;  ///< of all of them, after a loss
+  Gauge monitors;
 
   Gauge upstream_links;
   Gauge pinned_links;  ///< of those, links that one session has for itself, or had last; counted once a second

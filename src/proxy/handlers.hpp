@@ -8,8 +8,7 @@ namespace anteroom::proxy {
 
 /// To the server as it is, and its reply back as it is.
 void handle_forward(Session& session, const Request& request);
-/// Commands that turn their connection into something else (SUBSCRIBE, MONITOR, SYNC, ...), which is not offered yet:
-/// refused. Those that only need a pinned link have their handlers in handlers_pinned.cpp.
+/// Commands that turn their connection into something else, which is not offered (SYNC, ...): refused.
 void handle_stateful(Session& session, const Request& request);
 /// MGET, or EXISTS of many, to the server, past the cache: what its keys have there must not be read after the reply,
 /// which may be newer.
@@ -23,6 +22,7 @@ void handle_unsupported_session_command(Session& session, const Request& request
 [[nodiscard]] std::span<const HandlerRegistry::Registration> data_handlers() noexcept;
 [[nodiscard]] std::span<const HandlerRegistry::Registration> read_handlers() noexcept;
 [[nodiscard]] std::span<const HandlerRegistry::Registration> pinned_handlers() noexcept;
+[[nodiscard]] std::span<const HandlerRegistry::Registration> pubsub_handlers() noexcept;
 [[nodiscard]] std::span<const HandlerRegistry::Registration> anteroom_handlers() noexcept;
 
 }  // namespace anteroom::proxy

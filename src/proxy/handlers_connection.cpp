@@ -22,6 +22,12 @@ constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password
 void handle_ping(Session& session, const Request& request) {
   if (request.args.size() > 2) {
     session.refuse(request, "ERR wrong number of arguments for 'ping' command");
+  } else if (session.is_subscribed() && session.protocol() == resp::Protocol::kResp2) {
+    // In the form of a message, because such a client expects nothing else.
+    std::string reply;
+    resp::append_command(
+        reply, std::array{std::string_view("pong"), request.args.size() == 2 ? request.args[1] : std::string_view()});
+    session.answer(request, reply);
   } else if (request.args.size() == 2) {
     std::string reply;
     resp::append_bulk(reply, request.args[1]);
@@ -276,7 +282,7 @@ std::span<const HandlerRegistry::Registration> built_in_handlers() noexcept {
   static const auto all = [] {
     std::vector<HandlerRegistry::Registration> joined;
     for (const auto part : {connection_handlers(), client_handlers(), data_handlers(), read_handlers(),
-                            pinned_handlers(), anteroom_handlers()}) {
+                            pinned_handlers(), pubsub_handlers(), anteroom_handlers()}) {
       joined.insert(joined.end(), part.begin(), part.end());
     }
     return joined;

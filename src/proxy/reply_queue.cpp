@@ -13,6 +13,7 @@ constexpr std::size_t kCompactAt = 256;
 }  // namespace
 
 ReplyQueue::Slot ReplyQueue::reserve() {
+  if (empty()) head_has_begun_ = false;
   slots_.emplace_back();
   return head_ + pending() - 1;
 }
@@ -36,7 +37,10 @@ ReplyQueue::Waiting& ReplyQueue::at(Slot slot) {
 
 base::ByteQueue& ReplyQueue::sink(Slot slot) {
   Waiting& waiting = at(slot);
-  if (slot == head_) return out_;
+  if (slot == head_) {
+    head_has_begun_ = true;
+    return out_;
+  }
   count_last_touched();
   touched_ = slot;
   counted_size_ = waiting.bytes.size();
@@ -54,7 +58,7 @@ void ReplyQueue::count_last_touched() noexcept {
 
 std::size_t ReplyQueue::waiting_bytes() noexcept {
   count_last_touched();
-  return waiting_bytes_;
+  return waiting_bytes_ + held_pushes_.size();
 }
 
 void ReplyQueue::finish(Slot slot) {
@@ -65,10 +69,12 @@ void ReplyQueue::finish(Slot slot) {
     slots_[first_] = {};
     ++first_;
     ++head_;
+    out_.append(std::move(held_pushes_));
     if (empty()) break;
     // The next one becomes the head: what it has so far may leave, and the rest will pass through.
     Waiting& next = slots_[first_];
     waiting_bytes_ -= next.bytes.size();
+    head_has_begun_ = !next.bytes.empty();
     out_.append(std::move(next.bytes));
   } while (slots_[first_].is_done);
 
@@ -89,6 +95,15 @@ void ReplyQueue::append_complete(std::string_view bytes) {
   const Slot slot = reserve();
   append(slot, bytes);
   finish(slot);
+}
+
+void ReplyQueue::append_push(const base::SharedBytes& bytes) {
+  base::ByteQueue& to = !empty() && head_has_begun_ ? held_pushes_ : out_;
+  if (bytes->size() <= base::ByteQueue::kCopyMax) {
+    to.append(*bytes);
+  } else {
+    to.append_shared(bytes);
+  }
 }
 
 }  // namespace anteroom::proxy

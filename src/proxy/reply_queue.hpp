@@ -34,6 +34,9 @@ class ReplyQueue {
   /// A complete reply to the newest request.
   void append_complete(std::string_view bytes);
 
+  /// What the client did not ask for: goes out between two replies, before those that have not begun. Encoded, whole.
+  void append_push(const base::SharedBytes& bytes);
+
   /// The reply is still owed.
   [[nodiscard]] bool is_open(Slot slot) const noexcept {
     return slot >= head_ && slot - head_ < pending() && !slots_[first_ + (slot - head_)].is_done;
@@ -41,7 +44,7 @@ class ReplyQueue {
   /// Replies owed or waiting.
   [[nodiscard]] std::size_t pending() const noexcept { return slots_.size() - first_; }
   [[nodiscard]] bool empty() const noexcept { return pending() == 0; }
-  /// Bytes that wait behind an unfinished reply.
+  /// Bytes that wait for an unfinished reply.
   [[nodiscard]] std::size_t waiting_bytes() noexcept;
 
  private:
@@ -53,6 +56,8 @@ class ReplyQueue {
   void count_last_touched() noexcept;
 
   base::ByteQueue& out_;
+  base::ByteQueue held_pushes_;  // while part of the head has left
+  bool head_has_begun_ = false;
   std::vector<Waiting> slots_;  // [first_, end); a vector because an idle session's allocates nothing
   std::size_t first_ = 0;
   Slot head_ = 0;  // slot of slots_[first_]

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/clock.hpp"
 #include "base/read_buffer.hpp"
 #include "resp/limits.hpp"
 
@@ -32,16 +33,21 @@ class FillTable;
 class Forwarder;
 class HandlerRegistry;
 class HookChain;
+class MonitorFeed;
 class SessionTable;
+class SubscriptionHub;
 
 /// What a session may use before it is stopped. UPSTREAM.md B1.1, ARCHITECTURE.md 6.
 struct SessionLimits {
   resp::Limits parser;
-  std::size_t query_buffer_bytes = 1u << 30;   ///< received and not yet run; more closes the client (Redis's default)
-  std::size_t output_buffer_bytes = 1u << 30;  ///< replies not yet sent; more closes the client
-  std::size_t output_pause_bytes = 1u << 20;   ///< above this the client is not read
-  std::size_t pipeline_depth = 10000;          ///< replies owed to one client before it is not read
-  std::size_t requests_per_turn = 256;         ///< then the other sessions have their turn
+  std::size_t query_buffer_bytes = 1u << 30;    ///< received and not yet run; more closes the client (Redis's default)
+  std::size_t output_buffer_bytes = 1u << 30;   ///< replies not yet sent; more closes the client
+  std::size_t output_pause_bytes = 1u << 20;    ///< above this the client is not read
+  std::size_t pubsub_output_bytes = 32u << 20;  ///< the same of a subscriber or monitor
+  std::size_t pubsub_output_soft_bytes = 8u << 20;  ///< the same, for longer than pubsub_output_soft_time
+  base::Duration pubsub_output_soft_time = std::chrono::seconds(60);
+  std::size_t pipeline_depth = 10000;   ///< replies owed to one client before it is not read
+  std::size_t requests_per_turn = 256;  ///< then the other sessions have their turn
 };
 
 /// Text of INFO that spans all workers. Implemented by the server; thread-safe.
@@ -71,6 +77,8 @@ struct Services {
   FillTable& fills;
   Forwarder& forwarder;
   upstream::PinnedPool& pinned;
+  SubscriptionHub& subscriptions;
+  MonitorFeed& monitor;
   metrics::WorkerMetrics& metrics;
   const InfoSource& info;
   const upstream::ServerFacts& server_facts;

@@ -82,7 +82,24 @@ void Session::dispatch_to_handler(const Request& request) {
     return;
   }
   last_command_ = request.lookup.facts->name;
+  if (subscriber_ || is_monitor_) {
+    if (const std::string refused = refusal_of_mode(*request.lookup.facts); !refused.empty()) {
+      answer_error(request, refused);
+      return;
+    }
+  }
   services_.handlers.find (*request.lookup.facts)(*this, request);
+}
+
+std::string Session::refusal_of_mode(const command::Facts& facts) const {
+  if (is_monitor_ && (facts.flags & (command::kWrite | command::kReadonly | command::kMayReplicate)) != 0) {
+    return "ERR Replica can't interact with the keyspace";
+  }
+  if (lane_.protocol == resp::Protocol::kResp3 || !is_subscribed()) return {};
+  if (facts.command_class == command::Class::kSubscription) return {};
+  if (facts.name == "ping" || facts.name == "quit" || facts.name == "reset") return {};
+  return "ERR Can't execute '" + std::string(facts.name) +
+         "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
 }
 
 void Session::dispatch_unmatched(const Request& request) {
@@ -290,6 +307,7 @@ void Session::set_library(std::string_view attribute, std::string_view value) {
 
 void Session::reset_state() {
   abandon_transaction();
+  leave_feeds();
   lane_ = upstream::Lane(services_.default_db);
   name_.clear();
 }

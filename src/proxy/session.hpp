@@ -22,12 +22,15 @@
 #include "proxy/reply_queue.hpp"
 #include "proxy/services.hpp"
 #include "proxy/session_table.hpp"
+#include "proxy/subscriber.hpp"
 #include "proxy/transaction.hpp"
 #include "resp/request_parser.hpp"
 #include "upstream/lane.hpp"
 #include "upstream/pinned_pool.hpp"
 
 namespace anteroom::proxy {
+
+class Push;
 
 /// One client: reads its bytes, splits them into commands, hands each to its handler and writes the replies in order.
 /// Loop thread only; owned by the SessionTable. Owns its stream, never a link.
@@ -103,6 +106,20 @@ class Session final : private net::StreamEvents {
   void on_upstream_congested() { pause(kUpstreamFull); }
   void on_upstream_drained() { resume(kUpstreamFull); }
 
+  // What comes unasked: session_push.cpp.
+  /// Goes to the client between two replies.
+  void push(Push& message);
+  /// REQUIRES of these: may_change_link().
+  void subscribe(const Request& request, TopicKind kind);
+  void unsubscribe(const Request& request, TopicKind kind);
+  void monitor(const Request& request);
+  /// One of the channels asked for has been subscribed to, or has not.
+  void on_subscribed(const std::optional<std::string>& error);
+  /// The feed has begun if there is no error.
+  void on_monitoring(const std::string& error);
+  [[nodiscard]] bool is_subscribed() const noexcept;
+  [[nodiscard]] bool is_monitor() const noexcept { return is_monitor_; }
+
   // From the worker.
   void start();
   /// Reads no more; runs what has been received, and closes when nothing is owed (graceful stop).
@@ -157,6 +174,16 @@ class Session final : private net::StreamEvents {
   void dispatch_unmatched(const Request& request);
   void put_off(const Request& request, bool until_settled);
   [[nodiscard]] bool put_off_is_due() const noexcept;
+
+  // session_push.cpp
+  void confirm_subscription();
+  void take_back(const Subscriber::Pending& pending);
+  void leave_monitor();
+  void leave_feeds();
+  [[nodiscard]] std::size_t output_limit() const noexcept;
+  void note_output_size();
+  /// An error for a command that a subscriber or a monitor may not send; else empty.
+  [[nodiscard]] std::string refusal_of_mode(const command::Facts& facts) const;
 
   // session_pinned.cpp
   void on_pin(upstream::PinnedLink* link);
@@ -244,7 +271,11 @@ class Session final : private net::StreamEvents {
   bool has_written_ = false;
   bool is_blocked_ = false;  // barrier_ is a blocking command
   Transaction transaction_;
-  std::uint64_t transactions_ = 0;  // begun so far
+  std::uint64_t transactions_ = 0;          // begun so far
+  std::unique_ptr<Subscriber> subscriber_;  // null before the first SUBSCRIBE
+  bool is_monitor_ = false;
+  std::optional<ReplyQueue::Slot> monitor_slot_;  // of MONITOR, while it is not answered
+  std::optional<base::TimePoint> over_soft_since_;
   std::map<ReplyQueue::Slot, Gather> gathers_;
   std::map<ReplyQueue::Slot, Started> started_;
 

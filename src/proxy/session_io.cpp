@@ -151,8 +151,11 @@ void Session::flush() {
 }
 
 void Session::after_flush() {
+  note_output_size();
   if (over_limit()) {
-    services_.metrics.clients_closed_output_limit.add();
+    const bool is_subscriber = is_subscribed() || is_monitor_;
+    (is_subscriber ? services_.metrics.clients_closed_pubsub_limit : services_.metrics.clients_closed_output_limit)
+        .add();
     log::warn("client closed", {{"client", peer_}, {"reason", "output buffer limit"}});
     close();
     return;
@@ -169,15 +172,17 @@ void Session::after_flush() {
   }
 }
 
-bool Session::over_limit() { return out_.size() + replies_.waiting_bytes() > services_.limits.output_buffer_bytes; }
+bool Session::over_limit() { return out_.size() + replies_.waiting_bytes() > output_limit(); }
 
 bool Session::is_idle_for(base::Duration time) const noexcept {
   // Who waits for a reply is not idle, however long it takes; who does not take it is.
-  return replies_.empty() && services_.loop.now() - last_active_ >= time;
+  return replies_.empty() && !is_subscribed() && !is_monitor_ && services_.loop.now() - last_active_ >= time;
 }
 
 bool Session::is_stuck() const noexcept {
-  return !out_.empty() && services_.loop.now() - last_active_ >= kWriteTimeout;
+  const base::TimePoint now = services_.loop.now();
+  if (over_soft_since_ && now - *over_soft_since_ >= services_.limits.pubsub_output_soft_time) return true;
+  return !out_.empty() && now - last_active_ >= kWriteTimeout;
 }
 
 void Session::release_idle_memory() noexcept {
@@ -204,6 +209,7 @@ void Session::close() {
   if (phase_ == Phase::kClosed) return;
   phase_ = Phase::kClosed;
   abandon_transaction();
+  leave_feeds();
   stream_->close();
   services_.sessions.retire(id_);
 }
@@ -214,8 +220,16 @@ std::string Session::describe() const {
   };
   std::string line = "id=" + std::to_string(client_id()) + " addr=" + peer_ + " laddr=" + stream_->local_name();
   line += " fd=-1 name=" + name_ + " age=" + seconds(connected_at_) + " idle=" + seconds(last_active_);
-  const std::string flags = std::string(transaction_.is_open ? "x" : "") + (is_blocked_ ? "b" : "");
-  line += " flags=" + (flags.empty() ? "N" : flags) + " db=" + std::to_string(lane_.db) + " sub=0 psub=0 ssub=0 multi=";
+  std::string flags = transaction_.is_open ? "x" : "";
+  if (is_blocked_) flags += "b";
+  if (is_monitor_) flags += "O";
+  if (is_subscribed()) flags += "P";
+  const auto count = [this](TopicKind kind) {
+    return std::to_string(subscriber_ ? subscriber_->names[static_cast<std::size_t>(kind)].size() : 0);
+  };
+  line += " flags=" + (flags.empty() ? "N" : flags) + " db=" + std::to_string(lane_.db);
+  line += " sub=" + count(TopicKind::kChannel) + " psub=" + count(TopicKind::kPattern);
+  line += " ssub=" + count(TopicKind::kShardChannel) + " multi=";
   line += transaction_.is_open ? std::to_string(transaction_.queued) : "-1";
   line += " qbuf=" + std::to_string(in_.size()) + " qbuf-free=" + std::to_string(in_.capacity() - in_.size());
   line += " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" + std::to_string(replies_.pending());

@@ -35,6 +35,8 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
                 .fills = fills_,
                 .forwarder = forwarder_,
                 .pinned = pinned_,
+                .subscriptions = subscriptions_,
+                .monitor = monitor_,
                 .metrics = metrics_,
                 .info = shared.info,
                 .server_facts = shared.server_facts,
@@ -46,6 +48,12 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
             options_.link, base::random_seed()),
       pinned_({loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
               options_.link, options_.pinned, base::random_seed()),
+      subscriptions_(sessions_,
+                     {loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
+                     options_.link, base::random_seed()),
+      monitor_(sessions_,
+               {loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
+               options_.link, base::random_seed()),
       coherence_(loop_, shared.cache, metrics_, options_.coherence),
       fills_({loop_, sessions_, shared.cache, coherence_, shared.mesh, forwarder_, metrics_},
              {options_.workers > 1, options_.ttl, options_.untracked_ttl, options_.fill_timeout,
@@ -112,6 +120,8 @@ void Worker::stop() {
     sessions_.for_each([](proxy::Session& session) { session.close(); });
     pool_.close();
     pinned_.close();
+    subscriptions_.close();
+    monitor_.close();
     backend_.close();
     loop_.stop();
   });
@@ -128,6 +138,8 @@ void Worker::expire_entries() {
 void Worker::every_second() {
   pool_.reap(loop_.now(), kLinkIdle);
   pinned_.reap(loop_.now());
+  subscriptions_.tick(loop_.now());
+  monitor_.tick();
   metrics_.pinned_links.set(static_cast<std::int64_t>(pinned_.links()));
   sessions_.for_each([](proxy::Session& session) { session.release_idle_memory(); });
   close_idle_sessions();

@@ -21,8 +21,10 @@
 #include "proxy/fill_table.hpp"
 #include "proxy/forwarder.hpp"
 #include "proxy/hooks.hpp"
+#include "proxy/monitor_feed.hpp"
 #include "proxy/services.hpp"
 #include "proxy/session_table.hpp"
+#include "proxy/subscription_hub.hpp"
 #include "upstream/pinned_pool.hpp"
 #include "upstream/pool.hpp"
 
@@ -104,6 +106,8 @@ class Worker {
   proxy::Forwarder forwarder_;
   upstream::Pool pool_;
   upstream::PinnedPool pinned_;
+  proxy::SubscriptionHub subscriptions_;
+  proxy::MonitorFeed monitor_;
   proxy::Coherence coherence_;
   proxy::FillTable fills_;
   backend::HiredisBackend backend_;

@@ -55,6 +55,9 @@ proxy::SessionLimits session_limits(const config::LimitOptions& limits) {
   session.parser.command_bytes_max = limits.query_buffer_bytes;
   session.query_buffer_bytes = limits.query_buffer_bytes;
   session.output_buffer_bytes = limits.output_buffer_bytes;
+  session.pubsub_output_bytes = limits.pubsub_output_bytes;
+  session.pubsub_output_soft_bytes = limits.pubsub_output_soft_bytes;
+  session.pubsub_output_soft_time = limits.pubsub_output_soft_time;
   session.output_pause_bytes = limits.output_pause_bytes;
   session.pipeline_depth = limits.pipeline_depth;
   session.requests_per_turn = limits.requests_per_turn;

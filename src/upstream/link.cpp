@@ -19,6 +19,9 @@ const char* reason_text(int loss) {
 
 }  // namespace
 
+void LinkEvents::on_push(Link&, std::string_view) {}
+void LinkEvents::on_up(Link&) {}
+
 LinkOptions for_lane(LinkOptions options, const Lane& lane) {
   options.db = lane.db;
   options.protocol = lane.protocol;
@@ -117,6 +120,7 @@ void Link::on_up() {
   context_.outage_log.succeeded(context_.loop.now());
   log::debug("link up", {{"upstream", options_.target.label()}, {"db", options_.db}});
   schedule_flush();
+  context_.events.on_up(*this);
 }
 
 void Link::dial_failed(const base::StagedError& error) {

@@ -39,6 +39,10 @@ class LinkEvents {
   virtual void on_discarded(RequestId id) = 0;
   /// The link that was congested takes requests again.
   virtual void on_drained(Link& link) = 0;
+  /// Something that nobody asked for, whole, on a link with LinkOptions::takes_pushes. Valid during the call only.
+  virtual void on_push(Link& link, std::string_view push);
+  /// The link has come up and takes requests.
+  virtual void on_up(Link& link);
 
  protected:
   ~LinkEvents() = default;
@@ -56,7 +60,11 @@ struct LinkOptions {
   std::size_t queue_bytes_max = 64u << 20;
   std::size_t queue_requests_max = 65536;
   bool stay_connected = false;  ///< dial again by itself after a loss, not only when a request comes
-  bool once = false;            ///< never dial again: what was lost with the connection must not be done on another one
+  /// Pushes of RESP3 are handed on, but for those that answer (P|S)SUBSCRIBE and (P|S)UNSUBSCRIBE: each of these must
+  /// name one channel and has one reply.
+  bool takes_pushes = false;
+  bool is_feed = false;  ///< with takes_pushes: so is every reply that no request waits for (MONITOR)
+  bool once = false;     ///< never dial again: what was lost with the connection must not be done on another one
 };
 
 /// The same for a link of this lane.
@@ -134,6 +142,8 @@ class Link final : private net::StreamEvents {
   void drop_stream();
 
   void take_replies();
+  [[nodiscard]] bool is_in_push() const noexcept;
+  void take_push(std::string_view push);
   [[nodiscard]] bool note_reply_started();
   void take_handshake_reply(std::string_view reply);
   void take_piece(std::string_view piece, bool last);

@@ -19,6 +19,12 @@ constexpr std::size_t kHandshakeBytesMax = 64 * 1024;
 // Nothing at all for this many response timeouts, although a reply is owed, means that the peer hangs.
 constexpr int kSilentTimeouts = 2;
 
+// A push that stands where another protocol has a reply: ">3\r\n$9\r\nsubscribe\r\n...".
+bool answers_a_command(std::string_view push) {
+  for (int line = 0; line < 2; ++line) push.remove_prefix(std::min(push.find("\r\n") + 2, push.size()));
+  return push.substr(0, push.find("\r\n")).ends_with("subscribe");
+}
+
 }  // namespace
 
 void Link::on_readable() {
@@ -52,10 +58,15 @@ void Link::take_replies() {
     switch (result.step) {
       case resp::ReplyScanner::Step::kReply:
         scanned_ = 0;
-        take_piece(bytes.substr(0, end), true);
+        if (options_.is_feed && state_ == State::kUp && !fsm_.head()) {
+          take_push(bytes.substr(0, end));
+        } else {
+          take_piece(bytes.substr(0, end), true);
+        }
         break;
       case resp::ReplyScanner::Step::kNeedMore:
         scanned_ = end;
+        if (is_in_push()) return;
         if (state_ == State::kUp && !note_reply_started()) return;
         if (state_ == State::kUp && end >= kPieceBytes) {
           scanned_ = 0;
@@ -64,7 +75,17 @@ void Link::take_replies() {
           dial_failed(base::StagedError::handshake_refused("endless reply"));
         }
         return;
-      case resp::ReplyScanner::Step::kPush:  // nobody subscribes on a shared link
+      case resp::ReplyScanner::Step::kPush:
+        if (options_.takes_pushes && state_ == State::kUp) {
+          scanned_ = 0;
+          if (answers_a_command(bytes.substr(0, end))) {
+            take_piece(bytes.substr(0, end), true);
+          } else {
+            take_push(bytes.substr(0, end));
+          }
+          break;
+        }
+        [[fallthrough]];  // nobody subscribes on a shared link
       case resp::ReplyScanner::Step::kError:
         if (state_ == State::kHandshaking) {
           dial_failed(base::StagedError::handshake_refused("not a RESP server"));
@@ -74,6 +95,17 @@ void Link::take_replies() {
         return;
     }
   }
+}
+
+// They are collected whole, and do not count as the beginning of the reply that is due.
+bool Link::is_in_push() const noexcept {
+  if (!options_.takes_pushes || state_ != State::kUp) return false;
+  return scanner_.type() == '>' || (options_.is_feed && !fsm_.head());
+}
+
+void Link::take_push(std::string_view push) {
+  in_.consume(push.size());
+  context_.events.on_push(*this, push);
 }
 
 bool Link::note_reply_started() {

@@ -19,13 +19,9 @@ struct Refused {
 };
 
 const Refused kNeedsOwnLink[] = {
-    {"LowerCase", "subscribe c"},
+    {"LowerCase", "psync ? -1"},
     {"Exec", "EXEC"},
     {"Discard", "DISCARD"},
-    {"Subscribe", "SUBSCRIBE c"},
-    {"Psubscribe", "PSUBSCRIBE c*"},
-    {"Ssubscribe", "SSUBSCRIBE c"},
-    {"Monitor", "MONITOR"},
     {"Sync", "SYNC"},
     {"Psync", "PSYNC ? -1"},
     {"ClientReplyOff", "CLIENT REPLY OFF"},

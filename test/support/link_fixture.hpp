@@ -59,7 +59,12 @@ class RecordedEvents final : public upstream::LinkEvents {
   [[nodiscard]] Request& operator[](std::uint64_t id) { return requests_[id]; }
   [[nodiscard]] bool knows(std::uint64_t id) const { return requests_.contains(id); }
 
+  void on_push(upstream::Link&, std::string_view push) override { pushes.emplace_back(push); }
+  void on_up(upstream::Link&) override { ++ups; }
+
   int drained = 0;
+  int ups = 0;
+  std::vector<std::string> pushes;
 
  private:
   /// After its last event there must not be another one.

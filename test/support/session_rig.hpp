@@ -24,9 +24,11 @@
 #include "proxy/forwarder.hpp"
 #include "proxy/handler_registry.hpp"
 #include "proxy/hooks.hpp"
+#include "proxy/monitor_feed.hpp"
 #include "proxy/services.hpp"
 #include "proxy/session.hpp"
 #include "proxy/session_table.hpp"
+#include "proxy/subscription_hub.hpp"
 #include "support/fake_backend.hpp"
 #include "support/fake_stream.hpp"
 #include "support/loop_fixture.hpp"
@@ -104,6 +106,10 @@ class ProxyRig final : private proxy::InfoSource {
         pool({loop, resolver, mailbox, outages, facts, metrics, forwarder}, link_options(server, options), 1),
         pinned({loop, resolver, mailbox, outages, facts, metrics, forwarder}, link_options(server, options),
                options.pinned, 1),
+        subscriptions(sessions, {loop, resolver, mailbox, outages, facts, metrics, forwarder},
+                      link_options(server, options), 1),
+        monitor(sessions, {loop, resolver, mailbox, outages, facts, metrics, forwarder}, link_options(server, options),
+                1),
         cached_reads(commands, options.cached_reads),
         coherence(loop, cache, metrics, options.coherence),
         fills({loop, sessions, cache, coherence, shared.mesh, forwarder, metrics},
@@ -119,6 +125,8 @@ class ProxyRig final : private proxy::InfoSource {
                  .fills = fills,
                  .forwarder = forwarder,
                  .pinned = pinned,
+                 .subscriptions = subscriptions,
+                 .monitor = monitor,
                  .metrics = metrics,
                  .info = *this,
                  .server_facts = facts,
@@ -136,6 +144,8 @@ class ProxyRig final : private proxy::InfoSource {
     sessions.for_each([](proxy::Session& session) { session.close(); });
     pool.close();
     pinned.close();
+    subscriptions.close();
+    monitor.close();
     loop_.next_turn([this] { loop_.stop(); });
     loop_.run();  // what was closed is destroyed while it can still use the rest
   }
@@ -173,6 +183,8 @@ class ProxyRig final : private proxy::InfoSource {
   proxy::Forwarder forwarder;
   upstream::Pool pool;
   upstream::PinnedPool pinned;
+  proxy::SubscriptionHub subscriptions;
+  proxy::MonitorFeed monitor;
   const proxy::CachedReads cached_reads;
   proxy::Coherence coherence;
   proxy::FillTable fills;

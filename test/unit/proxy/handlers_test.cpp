@@ -159,7 +159,7 @@ TEST_F(Handlers, ClientSubcommandsThatWouldActOnASharedLinkNeverReachTheServer) 
 }
 
 TEST_F(Handlers, CommandsThatNeedAConnectionOfTheirOwnAreRefused) {
-  for (const char* words : {"SUBSCRIBE c", "MONITOR", "SCRIPT DEBUG YES"}) {
+  for (const char* words : {"SYNC", "PSYNC ? -1", "SCRIPT DEBUG YES"}) {
     const std::string reply = reply_to(words);
     EXPECT_TRUE(reply.starts_with("-ERR anteroom: '")) << words << ": " << reply;
     EXPECT_NE(reply.find("(stage=policy executed=no)"), std::string::npos) << words;

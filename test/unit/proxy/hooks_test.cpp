@@ -181,7 +181,7 @@ TEST_F(Hooks, ErrorsAreReportedWhereverTheyComeFrom) {
   add_observer();
   Client& client = connect();
 
-  ask(client, "PING a b", "MONITOR", "SELECT x", "GET list");
+  ask(client, "PING a b", "SYNC", "SELECT x", "GET list");
   in_turn([this] { rig().backend.server_error(0, "WRONGTYPE no string"); });
   ask(client, "INCR n");
   link_with("INCR n").send("-ERR value is not an integer\r\n");
@@ -189,7 +189,7 @@ TEST_F(Hooks, ErrorsAreReportedWhereverTheyComeFrom) {
 
   const auto seen = outcomes();
   EXPECT_EQ(seen[0], "error ping local ERR wrong number of arguments for 'ping' command");
-  EXPECT_TRUE(seen[1].starts_with("error monitor local ERR anteroom: 'monitor'"));
+  EXPECT_TRUE(seen[1].starts_with("error sync local ERR anteroom: 'sync'"));
   EXPECT_EQ(seen[2], "error select local ERR value is not an integer or out of range");
   EXPECT_EQ(seen[3], "error get fill WRONGTYPE no string");
   EXPECT_EQ(seen[4], "error incr forwarded ERR value is not an integer");

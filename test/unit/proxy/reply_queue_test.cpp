@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -45,6 +46,50 @@ TEST_F(ReplyQueueTest, PiecesOfTheHeadPassThroughBeforeItIsComplete) {
   queue_.append(first, "A2");
   EXPECT_EQ(out_.to_string(), "A1A2");
   EXPECT_EQ(queue_.pending(), 1u);
+}
+
+base::SharedBytes shared(std::string_view text) { return std::make_shared<const std::string>(text); }
+
+TEST_F(ReplyQueueTest, PushGoesBeforeRepliesThatHaveNotBegun) {
+  queue_.append_push(shared(">0"));
+  const auto first = queue_.reserve();
+  queue_.append_complete("B");
+  queue_.append_push(shared(">1"));
+  EXPECT_EQ(out_.to_string(), ">0>1");
+
+  queue_.append(first, "A");
+  queue_.finish(first);
+  EXPECT_EQ(out_.to_string(), ">0>1AB");
+}
+
+TEST_F(ReplyQueueTest, PushWaitsForTheEndOfAReplyThatHasBegun) {
+  const auto first = queue_.reserve();
+  const auto second = queue_.reserve();
+  queue_.append(first, "A1");
+  queue_.append(second, "B1");
+  queue_.append_push(shared(">1"));
+  EXPECT_EQ(queue_.waiting_bytes(), 4u);
+  queue_.append(first, "A2");
+  EXPECT_EQ(out_.to_string(), "A1A2");
+
+  queue_.finish(first);
+  EXPECT_EQ(out_.to_string(), "A1A2>1B1");
+  queue_.append_push(shared(">2"));
+  queue_.append(second, "B2");
+  queue_.finish(second);
+  EXPECT_EQ(out_.to_string(), "A1A2>1B1B2>2");
+  EXPECT_EQ(queue_.waiting_bytes(), 0u);
+
+  static_cast<void>(queue_.reserve());
+  queue_.append_push(shared(">3"));
+  EXPECT_EQ(out_.to_string(), "A1A2>1B1B2>2>3") << "the new head has not begun";
+}
+
+TEST_F(ReplyQueueTest, LargePushIsNotCopied) {
+  const auto large = shared(std::string(100'000, 'x'));
+  queue_.append_push(large);
+  EXPECT_EQ(out_.size(), large->size());
+  EXPECT_EQ(large.use_count(), 2);
 }
 
 TEST_F(ReplyQueueTest, NewHeadGivesOutWhatItHasAndThenPassesThrough) {
