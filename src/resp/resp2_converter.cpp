@@ -1,0 +1,481 @@
+#include "resp/resp2_converter.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/ascii.hpp"
+#include "base/parse_int.hpp"
+#include "resp/framing.hpp"
+
+namespace anteroom::resp {
+namespace {
+
+// Kept for the next reply; more is given back, so that one odd reply does not cost memory for ever.
+constexpr std::size_t kLevelsKept = 64;
+constexpr std::size_t kHeldBytesKept = 4096;
+
+// ReplyScanner's limit.
+constexpr std::int64_t kStringBytesMax = std::int64_t{1} << 62;
+
+// "$123456789\r\n" is read without a search for its end; a longer string takes long anyway.
+constexpr std::size_t kQuickDigitsMax = 9;
+
+// Streams, entries, an entry, and its null in place of fields.
+constexpr std::size_t kEntryFieldsDepth = 3;
+
+constexpr bool is_number(char type) noexcept { return type == ',' || type == '('; }
+
+std::string header(char type, std::int64_t count) {
+  std::string line(1, type);
+  append_number(line, count);
+  line += kLineEnd;
+  return line;
+}
+
+bool is_legal_line(char type, std::string_view text) noexcept {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (!is_legal_text_byte(type, text[i], i)) return false;
+  }
+  return is_legal_text(type, text.substr(0, kNumberBytesMax), text.size());
+}
+
+}  // namespace
+
+void Resp2Converter::reset(ReplyShape shape, std::vector<ReplyShape> queued) {
+  const Options options = options_;
+  std::vector<Level> levels = std::move(levels_);
+  levels.clear();
+  *this = Resp2Converter(shape, options);
+  levels_ = std::move(levels);
+  queued_ = std::move(queued);
+}
+
+Resp2Converter::Result Resp2Converter::convert(std::string_view bytes, base::ByteQueue& out) {
+  Feed feed{.bytes = bytes, .queue = &out, .text = nullptr};
+  return convert(feed);
+}
+
+Resp2Converter::Result Resp2Converter::convert(std::string_view bytes, std::string& out) {
+  Feed feed{.bytes = bytes, .queue = nullptr, .text = &out};
+  return convert(feed);
+}
+
+Resp2Converter::Result Resp2Converter::convert(Feed& feed) {
+  while (state_ != State::kFailed && state_ != State::kDone && feed.at < feed.bytes.size()) {
+    const Verdict verdict = take(feed);
+    if (verdict == Verdict::kBad || is_held_too_large_) {
+      state_ = State::kFailed;
+    } else if (verdict == Verdict::kElementDone && close_levels(feed)) {
+      state_ = State::kDone;
+    }
+  }
+  if (state_ == State::kFailed) return {Step::kError, feed.at};
+  flush(feed, feed.at);
+  if (is_held_too_large_) {
+    state_ = State::kFailed;
+    return {Step::kError, feed.at};
+  }
+  if (state_ != State::kDone) return {Step::kNeedMore, feed.at};
+  end_reply();
+  return {is_push_dropped_ ? Step::kDroppedPush : Step::kReply, feed.at};
+}
+
+Resp2Converter::Verdict Resp2Converter::take(Feed& feed) {
+  switch (state_) {
+    case State::kType:
+      return pass_whole_string(feed) ? Verdict::kElementDone : take_type(feed);
+    case State::kText:
+      return take_text(feed);
+    case State::kLine:
+      return take_line(feed);
+    case State::kVerbatimPrefix:
+      return skip_verbatim_prefix(feed);
+    case State::kData:
+      return take_data(feed);
+    case State::kDataReturn:
+    case State::kDataLineFeed:
+    case State::kTextLineFeed:
+      return take_line_end(feed);
+    case State::kDone:
+    case State::kFailed:
+      break;
+  }
+  return Verdict::kBad;
+}
+
+// The common case of most replies and of all elements of large ones: a string that is here whole.
+bool Resp2Converter::pass_whole_string(Feed& feed) const {
+  const std::string_view rest = feed.bytes.substr(feed.at);
+  const bool is_plain = levels_.empty() || levels_.back().kind == Kind::kPlain;
+  if (!is_plain || rest.front() != '$' || is_streamed_string_ || owes_element_) return false;
+  std::size_t size = 0;
+  std::size_t i = 1;
+  for (; i < rest.size() && i <= kQuickDigitsMax && base::is_digit(rest[i]); ++i) {
+    size = size * 10 + static_cast<std::size_t>(rest[i] - '0');
+  }
+  const bool is_canonical = i > 1 && (rest[1] != '0' || i == 2);
+  const std::size_t whole = i + 2 + size + 2;
+  if (!is_canonical || rest.size() < whole) return false;
+  if (rest.substr(i, 2) != kLineEnd || rest.substr(whole - 2, 2) != kLineEnd) return false;
+  feed.at += whole;
+  return true;
+}
+
+Resp2Converter::Verdict Resp2Converter::take_type(Feed& feed) {
+  const char type = feed.bytes[feed.at];
+  state_ = State::kLine;
+  if (is_streamed_string_) return type == ';' ? Verdict::kGoOn : Verdict::kBad;
+  switch (type) {
+    case '.': {
+      const bool may_end = !levels_.empty() && levels_.back().missing == kStreamed;
+      const bool lacks_value = may_end && levels_.back().is_map && levels_.back().seen % 2 != 0;
+      return may_end && !lacks_value && !owes_element_ ? Verdict::kGoOn : Verdict::kBad;
+    }
+    case '|':
+      return Verdict::kGoOn;
+    case '>':
+      // A push stands between replies, never inside one.
+      return levels_.empty() ? begin_element(feed, type) : Verdict::kBad;
+    default:
+      return std::string_view("+-_:#,($!=*%~").contains(type) ? begin_element(feed, type) : Verdict::kBad;
+  }
+}
+
+Resp2Converter::Verdict Resp2Converter::begin_element(Feed& feed, char type) {
+  owes_element_ = false;
+  if (!levels_.empty()) {
+    const Level& parent = levels_.back();
+    if (parent.kind == Kind::kPairsOfMap && parent.seen % 2 == 0) {
+      flush(feed, feed.at);
+      emit(feed, "*2\r\n");
+    }
+    if (!queued_.empty() && levels_.size() == 1 && dropped_levels_ == 0) {
+      const auto index = static_cast<std::size_t>(parent.seen);
+      shape_ = index < queued_.size() ? queued_[index] : ReplyShape{};
+      root_ = 1;
+    }
+  }
+  if (type != '+' && type != '-') return Verdict::kGoOn;
+  if (!levels_.empty() && levels_.back().kind == Kind::kMaybeFlat) settle_header(feed, feed.at, false);
+  if (!levels_.empty() && levels_.back().kind == Kind::kFlat) return Verdict::kBad;
+  ++feed.at;
+  state_ = State::kText;
+  return Verdict::kGoOn;
+}
+
+Resp2Converter::Verdict Resp2Converter::take_text(Feed& feed) {
+  const std::size_t end = std::min(feed.bytes.find_first_of(kLineEnd, feed.at), feed.bytes.size());
+  feed.at = end;
+  if (end == feed.bytes.size()) return Verdict::kGoOn;
+  if (feed.bytes[end] == '\n') return Verdict::kBad;
+  ++feed.at;
+  state_ = State::kTextLineFeed;
+  return Verdict::kGoOn;
+}
+
+Resp2Converter::Verdict Resp2Converter::take_line(Feed& feed) {
+  const std::size_t begin = feed.at;
+  const std::size_t line_feed = feed.bytes.find('\n', begin);
+  const bool is_whole = line_feed != std::string_view::npos;
+  const std::size_t end = is_whole ? line_feed + 1 : feed.bytes.size();
+  const std::string_view part = feed.bytes.substr(begin, end - begin);
+  const char type = line_.empty() ? part.front() : line_.front();
+  const std::size_t size_max = is_number(type) ? options_.held_bytes_max : 1 + kNumberBytesMax + kLineEnd.size();
+  if (line_.size() + part.size() > size_max) return Verdict::kBad;
+  feed.is_line_here = is_whole && line_.empty();
+  if (!feed.is_line_here) {
+    flush(feed, begin);
+    line_ += part;
+    feed.run = end;
+  }
+  feed.at = end;
+  if (!is_whole) return Verdict::kGoOn;
+
+  feed.line_begin = begin;
+  const std::string_view line = feed.is_line_here ? part : std::string_view(line_);
+  if (!line.ends_with(kLineEnd)) return Verdict::kBad;
+  state_ = State::kType;
+  const Verdict verdict = end_line(feed, line.substr(0, line.size() - kLineEnd.size()));
+  line_.clear();
+  return verdict;
+}
+
+Resp2Converter::Verdict Resp2Converter::end_line(Feed& feed, std::string_view line) {
+  const char type = line.front();
+  const std::string_view text = line.substr(1);
+  if (type == ';') return end_chunk_length(feed, text);
+  if (type == '.') return text.empty() ? end_streamed(feed) : Verdict::kBad;
+  if (type != '|' && !levels_.empty()) {
+    const std::size_t begin = feed.is_line_here ? feed.line_begin : feed.at;
+    if (levels_.back().kind == Kind::kMaybeFlat) settle_header(feed, begin, line == "*2");
+    if (levels_.back().kind == Kind::kFlat) return line == "*2" ? begin_pair(feed) : Verdict::kBad;
+  }
+  switch (type) {
+    case '_':
+      replace_line(feed, is_null_array() ? "*-1\r\n" : "$-1\r\n");
+      return text.empty() ? Verdict::kElementDone : Verdict::kBad;
+    case ':':
+    case '#':
+    case ',':
+    case '(':
+      return end_number(feed, type, text);
+    default:
+      return end_length(feed, type, text);
+  }
+}
+
+Resp2Converter::Verdict Resp2Converter::end_number(Feed& feed, char type, std::string_view text) {
+  if (!is_legal_line(type, text)) return Verdict::kBad;
+  if (type == ':') {
+    pass_line(feed);
+  } else if (type == '#') {
+    replace_line(feed, text == "t" ? ":1\r\n" : ":0\r\n");
+  } else {
+    replace_line(feed, header('$', static_cast<std::int64_t>(text.size())));
+    emit(feed, text);
+    emit(feed, kLineEnd);
+  }
+  return Verdict::kElementDone;
+}
+
+Resp2Converter::Verdict Resp2Converter::end_length(Feed& feed, char type, std::string_view text) {
+  if (text == "?") return begin_streamed(feed, type);
+  if (text == "-1" && (type == '$' || type == '*')) {
+    pass_line(feed);
+    return Verdict::kElementDone;
+  }
+  const bool is_string = type == '$' || type == '!' || type == '=';
+  const auto length = base::parse_int(text, 0, is_string ? kStringBytesMax : kAggregateCountMax);
+  if (!length) return Verdict::kBad;
+  return is_string ? begin_string(feed, type, *length) : begin_aggregate(feed, type, *length);
+}
+
+Resp2Converter::Verdict Resp2Converter::end_chunk_length(Feed& feed, std::string_view text) {
+  const auto length = base::parse_int(text, 0, kStringBytesMax);
+  if (!length) return Verdict::kBad;
+  replace_line(feed, "");
+  if (*length > 0) {
+    data_missing_ = *length;
+    state_ = State::kData;
+    return Verdict::kGoOn;
+  }
+  is_streamed_string_ = false;
+  end_held(feed, streamed_string_begin_, '$', static_cast<std::int64_t>(held_.size() - streamed_string_begin_));
+  emit(feed, kLineEnd);
+  return Verdict::kElementDone;
+}
+
+Resp2Converter::Verdict Resp2Converter::begin_string(Feed& feed, char type, std::int64_t size) {
+  data_missing_ = size;
+  state_ = size > 0 ? State::kData : State::kDataReturn;
+  if (type == '$') {
+    pass_line(feed);
+  } else if (type == '!') {
+    replace_line(feed, "-");
+    is_error_text_ = true;
+  } else {
+    if (size < kVerbatimPrefixBytes) return Verdict::kBad;
+    data_missing_ -= kVerbatimPrefixBytes;
+    prefix_missing_ = kVerbatimPrefixBytes;
+    state_ = State::kVerbatimPrefix;
+    replace_line(feed, header('$', data_missing_));
+  }
+  return Verdict::kGoOn;
+}
+
+Resp2Converter::Verdict Resp2Converter::begin_aggregate(Feed& feed, char type, std::int64_t count) {
+  const bool is_map = type == '%' || type == '|';
+  Level level{.missing = is_map ? 2 * count : count, .kind = Kind::kPlain, .is_map = is_map};
+  if (type == '|' || (type == '>' && !options_.keeps_pushes)) {
+    replace_line(feed, "");
+    level.kind = type == '|' ? Kind::kAttribute : Kind::kDroppedPush;
+  } else if (type == '%' && is_root() && shape_.pairs == ReplyShape::Pairs::kOfMap) {
+    replace_line(feed, header('*', count));
+    level.kind = Kind::kPairsOfMap;
+  } else if (type == '*' && count > 0 && is_root() && shape_.pairs == ReplyShape::Pairs::kFlat) {
+    replace_line(feed, "");
+    level.kind = Kind::kMaybeFlat;
+  } else if (type == '*') {
+    pass_line(feed);
+  } else {
+    replace_line(feed, header('*', level.missing));
+  }
+  if (type == '>' && count == 0) return Verdict::kBad;
+  if (count > 0) return push_level(level);
+  owes_element_ = type == '|';
+  return owes_element_ ? Verdict::kGoOn : Verdict::kElementDone;
+}
+
+// Its header goes, its two elements become elements of the array around it.
+Resp2Converter::Verdict Resp2Converter::begin_pair(Feed& feed) {
+  replace_line(feed, "");
+  return push_level({.missing = 2, .kind = Kind::kPlain});
+}
+
+Resp2Converter::Verdict Resp2Converter::begin_streamed(Feed& feed, char type) {
+  if (!std::string_view("$*~%").contains(type)) return Verdict::kBad;
+  replace_line(feed, "");
+  ++held_parts_;
+  if (type == '$') {
+    is_streamed_string_ = true;
+    streamed_string_begin_ = held_.size();
+    return Verdict::kGoOn;
+  }
+  Level level{.missing = kStreamed, .kind = Kind::kPlain, .is_map = type == '%', .held_begin = held_.size()};
+  if (type == '%' && is_root() && shape_.pairs == ReplyShape::Pairs::kOfMap) level.kind = Kind::kPairsOfMap;
+  if (type == '*' && is_root() && shape_.pairs == ReplyShape::Pairs::kFlat) level.kind = Kind::kMaybeFlat;
+  return push_level(level);
+}
+
+Resp2Converter::Verdict Resp2Converter::end_streamed(Feed& feed) {
+  replace_line(feed, "");
+  const Level level = levels_.back();
+  levels_.pop_back();
+  std::int64_t count = level.seen;
+  if (level.kind == Kind::kFlat) count *= 2;
+  if (level.kind == Kind::kPairsOfMap) count /= 2;
+  end_held(feed, level.held_begin, '*', count);
+  return Verdict::kElementDone;
+}
+
+// What is held from `begin` on gets its header; the outermost part goes out.
+void Resp2Converter::end_held(Feed& feed, std::size_t begin, char type, std::int64_t count) {
+  --held_parts_;
+  if (dropped_levels_ > 0) return;
+  held_.insert(begin, header(type, count));
+  if (held_parts_ > 0) return;
+  emit(feed, held_);
+  held_.clear();
+}
+
+Resp2Converter::Verdict Resp2Converter::skip_verbatim_prefix(Feed& feed) {
+  const char c = feed.bytes[feed.at++];
+  feed.run = feed.at;
+  if (--prefix_missing_ > 0) return Verdict::kGoOn;
+  state_ = data_missing_ > 0 ? State::kData : State::kDataReturn;
+  return c == ':' ? Verdict::kGoOn : Verdict::kBad;
+}
+
+Resp2Converter::Verdict Resp2Converter::take_data(Feed& feed) {
+  const auto left = static_cast<std::int64_t>(feed.bytes.size() - feed.at);
+  const auto step = static_cast<std::size_t>(std::min(data_missing_, left));
+  if (is_error_text_) {
+    std::string text(feed.bytes.substr(feed.at, step));
+    std::ranges::replace_if(text, [](char c) { return c == '\r' || c == '\n'; }, ' ');
+    flush(feed, feed.at);
+    emit(feed, text);
+    feed.run += step;
+  }
+  feed.at += step;
+  data_missing_ -= static_cast<std::int64_t>(step);
+  if (data_missing_ == 0) state_ = State::kDataReturn;
+  return Verdict::kGoOn;
+}
+
+Resp2Converter::Verdict Resp2Converter::take_line_end(Feed& feed) {
+  const bool is_return = state_ == State::kDataReturn;
+  const bool is_text = state_ == State::kTextLineFeed;
+  if (feed.bytes[feed.at] != (is_return ? '\r' : '\n')) return Verdict::kBad;
+  if (is_streamed_string_) {  // the line end of a chunk is none of the string
+    flush(feed, feed.at);
+    ++feed.run;
+  }
+  ++feed.at;
+  if (is_return) {
+    state_ = State::kDataLineFeed;
+    return Verdict::kGoOn;
+  }
+  state_ = State::kType;
+  is_error_text_ = false;
+  return is_streamed_string_ && !is_text ? Verdict::kGoOn : Verdict::kElementDone;
+}
+
+bool Resp2Converter::close_levels(Feed& feed) {
+  state_ = State::kType;
+  while (!levels_.empty()) {
+    Level& top = levels_.back();
+    ++top.seen;
+    if (top.missing == kStreamed) return false;
+    if (--top.missing > 0) return false;
+    const Kind kind = top.kind;
+    levels_.pop_back();
+    if (kind == Kind::kAttribute || kind == Kind::kDroppedPush) {
+      --dropped_levels_;
+      feed.run = feed.at;
+    }
+    if (kind == Kind::kAttribute) {
+      owes_element_ = true;  // an attribute is no element itself: it belongs to the one that follows
+      return false;
+    }
+    is_push_dropped_ = kind == Kind::kDroppedPush;
+  }
+  return true;
+}
+
+// The first element has told whether the array's elements are pairs.
+void Resp2Converter::settle_header(Feed& feed, std::size_t element_begin, bool is_flat) {
+  Level& top = levels_.back();
+  top.kind = is_flat ? Kind::kFlat : Kind::kPlain;
+  if (top.missing == kStreamed) return;
+  flush(feed, element_begin);
+  emit(feed, header('*', is_flat ? 2 * top.missing : top.missing));
+}
+
+Resp2Converter::Verdict Resp2Converter::push_level(Level level) {
+  if (levels_.size() >= options_.depth_max) return Verdict::kBad;
+  levels_.push_back(level);
+  if (level.kind == Kind::kAttribute || level.kind == Kind::kDroppedPush) ++dropped_levels_;
+  return Verdict::kGoOn;
+}
+
+void Resp2Converter::end_reply() {
+  if (levels_.capacity() > kLevelsKept) std::vector<Level>().swap(levels_);
+  if (held_.capacity() > kHeldBytesKept) std::string().swap(held_);
+  if (line_.capacity() > kHeldBytesKept) std::string().swap(line_);
+}
+
+bool Resp2Converter::is_null_array() const noexcept {
+  const std::size_t depth = levels_.size() - root_;
+  switch (shape_.null_arrays) {
+    case ReplyShape::NullArrays::kNone:
+      return false;
+    case ReplyShape::NullArrays::kReply:
+      return depth == 0;
+    case ReplyShape::NullArrays::kElements:
+      return depth == 1;
+    case ReplyShape::NullArrays::kFourthElement:
+      return depth == 1 && levels_.back().seen == 3;
+    case ReplyShape::NullArrays::kReplyAndEntries:
+      return depth == 0 || depth == kEntryFieldsDepth;
+  }
+  return false;
+}
+
+void Resp2Converter::pass_line(Feed& feed) {
+  if (!feed.is_line_here) emit(feed, line_);
+}
+
+void Resp2Converter::replace_line(Feed& feed, std::string_view text) {
+  if (feed.is_line_here) flush(feed, feed.line_begin);
+  emit(feed, text);
+  feed.run = feed.at;
+}
+
+void Resp2Converter::flush(Feed& feed, std::size_t end) {
+  if (end > feed.run) emit(feed, feed.bytes.substr(feed.run, end - feed.run));
+  feed.run = end;
+}
+
+void Resp2Converter::emit(Feed& feed, std::string_view text) {
+  if (text.empty() || dropped_levels_ > 0) return;
+  if (held_parts_ > 0) {
+    is_held_too_large_ |= held_.size() + text.size() > options_.held_bytes_max;
+    if (!is_held_too_large_) held_ += text;
+  } else if (feed.queue != nullptr) {
+    feed.queue->append(text);
+  } else {
+    feed.text->append(text);
+  }
+}
+
+}  // namespace anteroom::resp
