@@ -98,5 +98,16 @@ TEST(ProbeCorpus, ThroughTheFrontEndWithCacheResp2) {
   EXPECT_NE(cache_hits(pair.rig), "0");
 }
 
+TEST(ProbeCorpus, ThroughTheFrontEndResp3) {
+  FrontAndServer pair(false);
+  expect_replies_of_the_server(pair, Protocol::kResp3);
+}
+
+TEST(ProbeCorpus, ThroughTheFrontEndWithCacheResp3) {
+  FrontAndServer pair(true);
+  expect_replies_of_the_server(pair, Protocol::kResp3);
+  EXPECT_NE(cache_hits(pair.rig), "0");
+}
+
 }  // namespace
 }  // namespace anteroom::test
