@@ -32,6 +32,22 @@ std::string header(char type, std::int64_t count) {
   return line;
 }
 
+/// Of the bulk string at the start of `bytes`, with its framing; 0 if it is not here whole, or is better looked at
+/// closely.
+std::size_t whole_string_size(std::string_view bytes) noexcept {
+  if (bytes.empty() || bytes.front() != '$') return 0;
+  std::size_t length = 0;
+  std::size_t i = 1;
+  for (; i < bytes.size() && i <= kQuickDigitsMax && base::is_digit(bytes[i]); ++i) {
+    length = length * 10 + static_cast<std::size_t>(bytes[i] - '0');
+  }
+  const std::size_t size = i + kLineEnd.size() + length + kLineEnd.size();
+  const bool is_canonical = i > 1 && (bytes[1] != '0' || i == 2);
+  if (!is_canonical || bytes.size() < size) return 0;
+  const bool is_framed = bytes[i] == '\r' && bytes[i + 1] == '\n' && bytes[size - 2] == '\r' && bytes[size - 1] == '\n';
+  return is_framed ? size : 0;
+}
+
 bool is_legal_line(char type, std::string_view text) noexcept {
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (!is_legal_text_byte(type, text[i], i)) return false;
@@ -83,7 +99,8 @@ Resp2Converter::Result Resp2Converter::convert(Feed& feed) {
 Resp2Converter::Verdict Resp2Converter::take(Feed& feed) {
   switch (state_) {
     case State::kType:
-      return pass_whole_string(feed) ? Verdict::kElementDone : take_type(feed);
+      if (pass_whole_strings(feed) == Verdict::kElementDone) return Verdict::kElementDone;
+      return feed.at < feed.bytes.size() ? take_type(feed) : Verdict::kGoOn;
     case State::kText:
       return take_text(feed);
     case State::kLine:
@@ -103,22 +120,20 @@ Resp2Converter::Verdict Resp2Converter::take(Feed& feed) {
   return Verdict::kBad;
 }
 
-// The common case of most replies and of all elements of large ones: a string that is here whole.
-bool Resp2Converter::pass_whole_string(Feed& feed) const {
-  const std::string_view rest = feed.bytes.substr(feed.at);
+// The common case of most replies and of all elements of large ones: strings that are here whole. What they are
+// elements of is closed by the caller.
+Resp2Converter::Verdict Resp2Converter::pass_whole_strings(Feed& feed) {
   const bool is_plain = levels_.empty() || levels_.back().kind == Kind::kPlain;
-  if (!is_plain || rest.front() != '$' || is_streamed_string_ || owes_element_) return false;
-  std::size_t size = 0;
-  std::size_t i = 1;
-  for (; i < rest.size() && i <= kQuickDigitsMax && base::is_digit(rest[i]); ++i) {
-    size = size * 10 + static_cast<std::size_t>(rest[i] - '0');
+  if (!is_plain || is_streamed_string_ || owes_element_) return Verdict::kGoOn;
+  while (const std::size_t size = whole_string_size(feed.bytes.substr(feed.at))) {
+    feed.at += size;
+    if (levels_.empty() || levels_.back().missing == 1 || levels_.back().missing == kStreamed) {
+      return Verdict::kElementDone;
+    }
+    ++levels_.back().seen;
+    --levels_.back().missing;
   }
-  const bool is_canonical = i > 1 && (rest[1] != '0' || i == 2);
-  const std::size_t whole = i + 2 + size + 2;
-  if (!is_canonical || rest.size() < whole) return false;
-  if (rest.substr(i, 2) != kLineEnd || rest.substr(whole - 2, 2) != kLineEnd) return false;
-  feed.at += whole;
-  return true;
+  return Verdict::kGoOn;
 }
 
 Resp2Converter::Verdict Resp2Converter::take_type(Feed& feed) {

@@ -115,7 +115,7 @@ class Resp2Converter {
   Verdict skip_verbatim_prefix(Feed& feed);
   Verdict take_data(Feed& feed);
   Verdict take_line_end(Feed& feed);
-  bool pass_whole_string(Feed& feed) const;
+  Verdict pass_whole_strings(Feed& feed);
   bool close_levels(Feed& feed);
   void settle_header(Feed& feed, std::size_t element_begin, bool is_flat);
   Verdict push_level(Level level);
