@@ -27,11 +27,10 @@ inline constexpr std::int64_t kVerbatimPrefixBytes = 4;
   switch (type) {
     case '+':
     case '-':
+    case '(':  // a script may return any text for one, and Redis passes it on
       return true;
     case ':':
       return index < kNumberBytesMax && (base::is_digit(c) || (index == 0 && (c == '-' || c == '+')));
-    case '(':
-      return base::is_digit(c) || (index == 0 && (c == '-' || c == '+'));
     case ',':
       return base::is_digit(c) || std::string_view("+-.eEinfa").contains(c);
     case '#':
@@ -46,11 +45,10 @@ inline constexpr std::int64_t kVerbatimPrefixBytes = 4;
   switch (type) {
     case '+':
     case '-':
+    case '(':
       return true;
     case ':':
       return base::parse_int(head.starts_with('+') && !head.starts_with("+-") ? head.substr(1) : head).has_value();
-    case '(':
-      return size > 1 || (size == 1 && base::is_digit(head.front()));
     default:
       return size > 0;
   }

@@ -172,6 +172,7 @@ ProbeGroup scripts() {
            "EVAL 'return {set={a=true}}' 0",
            "EVAL 'return {map={}}' 0",
            "EVAL 'return {big_number=\"1234567999999999999999999999999999999\"}' 0",
+           "EVAL 'return {big_number=\"abc\"}' 0",
            "EVAL 'return {verbatim_string={format=\"txt\",string=\"verbatim text\"}}' 0",
            "EVAL 'return {1,{map={k={double=0.5}}},{set={x=true}},{double=2.5},{ok=\"x\"},{err=\"y\"}}' 0",
            "EVAL 'redis.setresp(3); return true' 0",
