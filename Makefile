@@ -165,6 +165,12 @@ $(out)/suite_$(1): $(call object_of,$(wildcard test/$(1)/*.cpp)) $(support) $(al
 endef
 $(foreach suite,$(suites),$(eval $(call suite_rule,$(suite))))
 
+# Run by the end-to-end tests, which find it beside their own program.
+$(out)/hiredis_client: $(call object_of,$(wildcard test/clients/*.cpp)) test/clients
+	$(link)
+
+$(out)/suite_e2e: | $(out)/hiredis_client
+
 $(out)/replay_%: $(out)/test/fuzz/%_fuzz.o $(out)/test/fuzz/replay_main.o $(support) $(all_libraries)
 	$(link)
 
@@ -190,11 +196,11 @@ bench_programs := $(bench_names:%=$(out)/bench_%)
 again = +@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check asan tsan fuzz bench soak format tidy install deps clean help
+.PHONY: all run test check asan tsan fuzz bench soak format tidy install deps build-deps clean help
 all: ## Build the program (MODE=release unless given), linked as build/anteroom
 	$(again) program
 
-run: deps ## Start a caching front-end on PORT=8001; UPSTREAM=redis://host:6379 uses your Redis; ARGS=... is passed on
+run: build-deps ## Start a caching front-end on PORT=8001; UPSTREAM=redis://host:6379 uses your Redis; ARGS=... is passed on
 	$(again) MODE=release program
 	@exec conf/run/run.sh '$(PORT)' '$(UPSTREAM)' $(ARGS)
 
@@ -213,10 +219,10 @@ tsan: tools ## Run the tests under ThreadSanitizer
 fuzz: tools ## Run each fuzz target for FUZZ_SECONDS=30, starting from its corpus
 	$(again) MODE=fuzz run-fuzz
 
-bench: deps ## Build and run the benchmarks
+bench: build-deps ## Build and run the benchmarks
 	$(again) MODE=bench run-bench
 
-soak: deps ## Check READS=10000000 reads under writes and faults; ARGS=... is passed on, as '--seed 1 --consistency ttl'
+soak: build-deps ## Check READS=10000000 reads under writes and faults; ARGS=... is passed on, as '--seed 1 --consistency ttl'
 	$(again) MODE=release run-soak
 
 format: ## Lay the code out anew with clang-format
@@ -233,14 +239,17 @@ install: ## Install program, sample configuration and systemd unit below PREFIX=
 	[[ -e '$(DESTDIR)$(PREFIX)/etc/anteroom/anteroom.json' ]] || \
 	  install -D -m 640 conf/anteroom.json '$(DESTDIR)$(PREFIX)/etc/anteroom/anteroom.json'
 
-deps: ## Install the libraries and servers that build, tests and `make run` need
+deps: ## Install the libraries, servers and clients that build, tests and `make run` need
+	@conf/setup/install-deps.sh test
+
+build-deps: ## Install only what build and `make run` need: no clients of other languages
 	@conf/setup/install-deps.sh build
 
 clean: ## Remove what was built (downloaded dependencies stay; `rm -rf build` removes them too)
 	rm -rf $(filter-out build/deps,$(wildcard build/*))
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: tools program run-tests run-fuzz run-bench run-soak run-check run-tidy
 tools:

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what anteroom needs, by package name, on Debian 12, Debian 13 and Ubuntu 24.04.
 #
-#   install-deps.sh          what the build, the tests and `make run` need
+#   install-deps.sh          what the build and `make run` need
+#   install-deps.sh test     that, and the client libraries that the tests run
 #   install-deps.sh tools    that, and what check, asan, tsan and fuzz need
 #
 # Only what is missing is installed; with nothing missing it asks no network. It works as root or by sudo; without
@@ -18,6 +19,8 @@ build_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev liblzma-dev
   'redis-server|valkey-server' 'redis-tools|valkey-tools'
 )
+# The clients of test/clients; npm brings those of Node.js. Only the distribution's own Python and Ruby see its packages.
+test_packages=(python3-redis ruby ruby-redis)
 tool_packages=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
   codespell shellcheck universal-ctags 'docker-compose|docker-compose-v2'
@@ -94,18 +97,22 @@ install_missing() {
 }
 
 main() {
-  local wanted=("${build_packages[@]}") missing
-  case "${1:-build}" in
+  local level=${1:-build} wanted=("${build_packages[@]}") missing
+  case "$level" in
     build) ;;
-    tools) wanted+=("${tool_packages[@]}") ;;
-    *) echo "usage: install-deps.sh [build|tools]" >&2; exit 2 ;;
+    test) wanted+=("${test_packages[@]}") ;;
+    tools) wanted+=("${test_packages[@]}" "${tool_packages[@]}") ;;
+    *) echo "usage: install-deps.sh [build|test|tools]" >&2; exit 2 ;;
   esac
+  # Node.js may be there from elsewhere, and then the distribution's npm would not fit it.
+  if [[ $level != build ]] && ! { command -v node && command -v npm; } >/dev/null; then wanted+=(nodejs npm); fi
   if ! hiredis_is_new_enough; then
     if release_is bookworm; then wanted+=("${source_packages[@]}"); else wanted+=(libhiredis-dev); fi
   fi
 
   mapfile -t missing < <(missing_of "${wanted[@]}")
   if ((${#missing[@]})); then install_missing "${missing[@]}"; fi
+  if [[ $level != build ]]; then "$here/install-clients.sh"; fi
   hiredis_is_new_enough && return
   if release_is bookworm; then
     "$here/build-hiredis.sh"
