@@ -264,17 +264,19 @@ def pub_sub():
     same((client.set(channel, "ordinary"), client.get(channel)), (True, "ordinary"))
 
 
-def stop_on(error, _, thread):
-    print(f"pub/sub in a thread: {error!r}", file=sys.stderr)
-    thread.stop()
-
-
 def pub_sub_in_a_thread():
     client, channel, received = connect(), unique_key("channel"), []
+    errors = []
+
+    def stop(error, _, failed_thread):
+        errors.append(error)
+        failed_thread.stop()
+
     subscriber = client.pubsub(ignore_subscribe_messages=True)
     subscriber.subscribe(**{channel: lambda message: received.append(message["data"])})
-    thread = subscriber.run_in_thread(sleep_time=0.01, daemon=True, exception_handler=stop_on)
-    eventually("the subscription", lambda: client.publish(channel, "first") == 1)
+    thread = subscriber.run_in_thread(sleep_time=0.01, daemon=True, exception_handler=stop)
+    eventually("the subscription", lambda: errors or client.publish(channel, "first") == 1)
+    same(errors, [])
     for i in range(50):
         client.publish(channel, i)
     eventually("all messages", lambda: len(received) == 51)
@@ -462,8 +464,8 @@ def passes(subject):
     signal.setitimer(signal.ITIMER_REAL, SUBJECT_PATIENCE_S)
     try:
         subject()
-    except Exception:  # whatever a library throws is a failed subject
-        print(f"FAIL {subject.__name__}: {traceback.format_exc()}", flush=True)
+    except Exception as error:  # whatever a library throws is a failed subject
+        print(f"FAIL {subject.__name__}: {error!r}\n{traceback.format_exc()}", flush=True)
         return False
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
