@@ -6,6 +6,7 @@
 #include "command/key_extraction.hpp"
 #include "command/table.hpp"
 #include "metrics/worker_metrics.hpp"
+#include "proxy/push.hpp"
 #include "proxy/session.hpp"
 #include "resp/writer.hpp"
 
@@ -120,6 +121,16 @@ void Forwarder::send_own(upstream::Link& link, std::string_view command, Done do
   }
   const auto submitted = link.submit(add(std::move(record)), command);
   ANTEROOM_CHECK(!submitted);
+}
+
+void Forwarder::send_own(const upstream::Lane& lane, std::string_view command, Done done) {
+  if (upstream::Link* const link = pool_->shared(lane)) {
+    send_own(*link, command, std::move(done));
+    return;
+  }
+  Record record;
+  record.done = std::move(done);
+  answer_with_error(record, base::StagedError::overloaded());
 }
 
 void Forwarder::read_on_link(const upstream::Lane& lane, std::string_view command,
@@ -326,6 +337,13 @@ void Forwarder::on_drained(upstream::Link& link) {
   for (const SessionId id : waiting) {
     if (Session* session = sessions_.find(id)) session->on_upstream_drained();
   }
+}
+
+void Forwarder::on_push(upstream::Link& link, std::string_view push) {
+  const auto found = push_readers_.find(&link);
+  if (found == push_readers_.end()) return;
+  Push message(push);
+  if (Session* session = sessions_.find(found->second)) session->push(message);
 }
 
 upstream::RequestId Forwarder::add(Record record) {

@@ -51,12 +51,18 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void note_queued(const Request& request, Transaction& transaction) const;
   /// A command of ours on a link. `done` gets its reply, or an error of ours; also from inside.
   void send_own(upstream::Link& link, std::string_view command, Done done);
+  /// The same on the shared link of `lane`.
+  void send_own(const upstream::Lane& lane, std::string_view command, Done done);
   /// A command that the table does not know: it may write anything.
   void forward_unknown(Session& session, const Request& request);
   /// Sends the request on the link of `lane` and gives the whole reply to `completion` if the session still lives.
   /// Errors of ours are answered without it. Returns the slot; REQUIRES: session.may_forward() was true.
   ReplyQueue::Slot forward_with(Session& session, const Request& request, const upstream::Lane& lane,
                                 Completion completion);
+
+  /// What is pushed on this link goes to that session, until forget_pushes().
+  void send_pushes(const upstream::Link& link, SessionId session) { push_readers_[&link] = session; }
+  void forget_pushes(const upstream::Link& link) noexcept { push_readers_.erase(&link); }
 
   void read_on_link(const upstream::Lane& lane, std::string_view command, std::vector<std::uint64_t> key_hashes,
                     Done done) override;
@@ -100,6 +106,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void on_expired(upstream::RequestId id, const base::StagedError& error) override;
   void on_discarded(upstream::RequestId id) override;
   void on_drained(upstream::Link& link) override;
+  void on_push(upstream::Link& link, std::string_view push) override;
 
   ReplyQueue::Slot send(Session& session, const Request& request, const upstream::Lane& lane, Record record);
   /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
@@ -121,6 +128,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   std::vector<Record> records_;  // index = RequestId; a slot is reused only after the link's last word on it
   std::vector<std::size_t> free_;
   std::map<const upstream::Link*, std::vector<SessionId>> waiting_for_link_;
+  std::map<const upstream::Link*, SessionId> push_readers_;
   std::string encoded_;  // of the request being sent, when the client's own bytes cannot be used
 };
 

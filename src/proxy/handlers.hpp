@@ -19,6 +19,7 @@ void handle_unsupported_session_command(Session& session, const Request& request
 // Registrations by file.
 [[nodiscard]] std::span<const HandlerRegistry::Registration> connection_handlers() noexcept;
 [[nodiscard]] std::span<const HandlerRegistry::Registration> client_handlers() noexcept;
+[[nodiscard]] std::span<const HandlerRegistry::Registration> clients_handlers() noexcept;
 [[nodiscard]] std::span<const HandlerRegistry::Registration> data_handlers() noexcept;
 [[nodiscard]] std::span<const HandlerRegistry::Registration> read_handlers() noexcept;
 [[nodiscard]] std::span<const HandlerRegistry::Registration> pinned_handlers() noexcept;

@@ -3,7 +3,9 @@
 #include <string>
 
 #include "base/ascii.hpp"
+#include "proxy/forwarder.hpp"
 #include "proxy/handlers.hpp"
+#include "proxy/services.hpp"
 #include "proxy/session.hpp"
 #include "resp/writer.hpp"
 
@@ -65,6 +67,87 @@ void handle_client_info(Session& session, const Request& request) {
   session.answer(request, reply);
 }
 
+void handle_client_reply(Session& session, const Request& request) {
+  using Mode = Session::ReplyMode;
+  if (base::equals_ignore_case(request.args[2], "ON")) {
+    session.set_reply_mode(Mode::kOn);
+    session.answer(request, kOk);
+  } else if (base::equals_ignore_case(request.args[2], "OFF")) {
+    session.set_reply_mode(Mode::kOff);
+  } else if (base::equals_ignore_case(request.args[2], "SKIP")) {
+    session.set_reply_mode(Mode::kSkipNext);
+  } else {
+    session.answer_error(request, "ERR syntax error");
+  }
+}
+
+/// The server keeps it for the connection: the session gets one of its own, and all that it reads comes from there.
+template <Session::LinkState State>
+void handle_link_state(Session& session, const Request& request) {
+  if (!session.pin(request)) return;
+  const bool is_on = base::equals_ignore_case(request.args[2], "ON");
+  session.wait_for(session.services().forwarder.forward_with(
+      session, request, session.lane(), [is_on](Session& answered, ReplyQueue::Slot slot, std::string&& reply) {
+        if (reply == kOk) answered.set_link_state(State, is_on);
+        answered.on_forwarded_reply(slot, reply);
+      }));
+}
+
+void handle_client_tracking(Session& session, const Request& request) {
+  for (const std::string_view arg : request.args.subspan(3)) {
+    if (!base::equals_ignore_case(arg, "REDIRECT")) continue;
+    session.refuse(request,
+                   "ERR anteroom: invalidations for another client are not offered (stage=policy executed=no)");
+    return;
+  }
+  handle_link_state<Session::LinkState::kTracking>(session, request);
+}
+
+void handle_client_caching(Session& session, const Request& request) {
+  if (session.has_link_state(Session::LinkState::kTracking)) {
+    handle_forward(session, request);
+  } else {
+    session.answer_error(request,
+                         "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
+                         "OPTOUT mode enabled");
+  }
+}
+
+void handle_client_getredir(Session& session, const Request& request) {
+  if (session.has_link_state(Session::LinkState::kTracking)) {
+    handle_forward(session, request);
+  } else {
+    session.answer(request, ":-1\r\n");
+  }
+}
+
+void handle_client_trackinginfo(Session& session, const Request& request) {
+  if (session.has_link_state(Session::LinkState::kTracking)) {
+    handle_forward(session, request);
+    return;
+  }
+  std::string reply;
+  resp::append_map_header(reply, 3, session.protocol());
+  resp::append_bulk(reply, "flags");
+  resp::append_set_header(reply, 1, session.protocol());
+  resp::append_bulk(reply, "off");
+  resp::append_bulk(reply, "redirect");
+  resp::append_integer(reply, -1);
+  resp::append_bulk(reply, "prefixes");
+  resp::append_array_header(reply, 0);
+  session.answer(request, reply);
+}
+
+void handle_client_no_evict(Session& session, const Request& request) {
+  const bool is_on = base::equals_ignore_case(request.args[2], "ON");
+  if (!is_on && !base::equals_ignore_case(request.args[2], "OFF")) {
+    session.answer_error(request, "ERR syntax error");
+    return;
+  }
+  session.set_spared_from_eviction(is_on);
+  session.answer(request, kOk);
+}
+
 constexpr std::array kHandlers = std::to_array<HandlerRegistry::Registration>({
     {"client|id", handle_client_id},
     {"client|getname", handle_client_getname},
@@ -72,6 +155,13 @@ constexpr std::array kHandlers = std::to_array<HandlerRegistry::Registration>({
     {"client|setinfo", handle_client_setinfo},
     {"client|info", handle_client_info},
     {"client|help", handle_forward},
+    {"client|reply", handle_client_reply},
+    {"client|no-evict", handle_client_no_evict},
+    {"client|no-touch", handle_link_state<Session::LinkState::kNoTouch>},
+    {"client|tracking", handle_client_tracking},
+    {"client|caching", handle_client_caching},
+    {"client|getredir", handle_client_getredir},
+    {"client|trackinginfo", handle_client_trackinginfo},
 });
 
 }  // namespace

@@ -281,8 +281,8 @@ std::span<const HandlerRegistry::Registration> connection_handlers() noexcept { 
 std::span<const HandlerRegistry::Registration> built_in_handlers() noexcept {
   static const auto all = [] {
     std::vector<HandlerRegistry::Registration> joined;
-    for (const auto part : {connection_handlers(), client_handlers(), data_handlers(), read_handlers(),
-                            pinned_handlers(), pubsub_handlers(), anteroom_handlers()}) {
+    for (const auto part : {connection_handlers(), client_handlers(), clients_handlers(), data_handlers(),
+                            read_handlers(), pinned_handlers(), pubsub_handlers(), anteroom_handlers()}) {
       joined.insert(joined.end(), part.begin(), part.end());
     }
     return joined;

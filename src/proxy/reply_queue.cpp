@@ -14,7 +14,7 @@ constexpr std::size_t kCompactAt = 256;
 
 ReplyQueue::Slot ReplyQueue::reserve() {
   if (empty()) head_has_begun_ = false;
-  slots_.emplace_back();
+  slots_.emplace_back().is_muted = is_muted_;
   return head_ + pending() - 1;
 }
 
@@ -37,6 +37,10 @@ ReplyQueue::Waiting& ReplyQueue::at(Slot slot) {
 
 base::ByteQueue& ReplyQueue::sink(Slot slot) {
   Waiting& waiting = at(slot);
+  if (waiting.is_muted) {
+    trash_.clear();
+    return trash_;
+  }
   if (slot == head_) {
     head_has_begun_ = true;
     return out_;
@@ -88,6 +92,7 @@ void ReplyQueue::finish(Slot slot) {
 }
 
 void ReplyQueue::append_complete(std::string_view bytes) {
+  if (is_muted_) return;
   if (empty()) {
     out_.append(bytes);
     return;

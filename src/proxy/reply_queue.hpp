@@ -34,6 +34,9 @@ class ReplyQueue {
   /// A complete reply to the newest request.
   void append_complete(std::string_view bytes);
 
+  /// From now on replies are taken and thrown away: those of new slots, and complete ones.
+  void set_muted(bool muted) noexcept { is_muted_ = muted; }
+  [[nodiscard]] bool is_muted() const noexcept { return is_muted_; }
   /// What the client did not ask for: goes out between two replies, before those that have not begun. Encoded, whole.
   void append_push(const base::SharedBytes& bytes);
 
@@ -51,6 +54,7 @@ class ReplyQueue {
   struct Waiting {
     base::ByteQueue bytes;
     bool is_done = false;
+    bool is_muted = false;
   };
   [[nodiscard]] Waiting& at(Slot slot);
   void count_last_touched() noexcept;
@@ -58,6 +62,8 @@ class ReplyQueue {
   base::ByteQueue& out_;
   base::ByteQueue held_pushes_;  // while part of the head has left
   bool head_has_begun_ = false;
+  bool is_muted_ = false;
+  base::ByteQueue trash_;       // what muted slots got last
   std::vector<Waiting> slots_;  // [first_, end); a vector because an idle session's allocates nothing
   std::size_t first_ = 0;
   Slot head_ = 0;  // slot of slots_[first_]

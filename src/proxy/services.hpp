@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/clock.hpp"
 #include "base/read_buffer.hpp"
@@ -28,12 +29,14 @@ class ServerFacts;
 namespace anteroom::proxy {
 
 class CachedReads;
+class ClientMesh;
 class Coherence;
 class FillTable;
 class Forwarder;
 class HandlerRegistry;
 class HookChain;
 class MonitorFeed;
+class PauseGate;
 class SessionTable;
 class SubscriptionHub;
 
@@ -59,6 +62,8 @@ class InfoSource {
   [[nodiscard]] virtual std::string cache_section() const = 0;
   /// One line per worker: how far its part of the cache may be trusted. LF line ends.
   [[nodiscard]] virtual std::string coherence_states() const = 0;
+  /// A user of that name could be logged in here.
+  [[nodiscard]] virtual bool has_user(std::string_view name) const = 0;
 
  protected:
   ~InfoSource() = default;
@@ -79,10 +84,13 @@ struct Services {
   upstream::PinnedPool& pinned;
   SubscriptionHub& subscriptions;
   MonitorFeed& monitor;
+  ClientMesh& clients;
+  PauseGate& pause;
   metrics::WorkerMetrics& metrics;
   const InfoSource& info;
   const upstream::ServerFacts& server_facts;
   base::ReadBuffer& scratch;  ///< shared by the worker's sessions for reading: an idle session owns no buffer
+  unsigned worker = 0;        ///< number of the one that they belong to
   int default_db = 0;         ///< of a new session, from the upstream URL
   SessionLimits limits;
 };

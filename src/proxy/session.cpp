@@ -9,6 +9,7 @@
 #include "command/table.hpp"
 #include "metrics/worker_metrics.hpp"
 #include "net/event_loop.hpp"
+#include "proxy/client_pause.hpp"
 #include "proxy/fill_table.hpp"
 #include "proxy/forwarder.hpp"
 #include "resp/writer.hpp"
@@ -56,7 +57,9 @@ void Session::run_commands(base::ReadBuffer& in) {
 
 void Session::dispatch(const resp::Command& command) {
   services_.metrics.commands_processed.add();
+  if (reply_mode_ == ReplyMode::kSkipNext) replies_.set_muted(true);
   dispatch(Request{command.args, command.raw, services_.commands.find(command.args)}, 0);
+  end_skip();
 }
 
 void Session::dispatch(const Request& request, std::size_t first_hook) {
@@ -72,6 +75,12 @@ void Session::dispatch(const Request& request, std::size_t first_hook) {
 }
 
 void Session::dispatch_to_handler(const Request& request) {
+  if (!services_.pause.pause().is_off() && must_pause(request)) {
+    put_off(request, false);
+    put_off_until_unpaused_ = true;
+    services_.pause.wait(id_);
+    return;
+  }
   if (pinned_ != nullptr && !pinned_->is_alive()) lose_pin();
   if (transaction_.is_open) {
     dispatch_in_transaction(request);
@@ -129,6 +138,44 @@ void Session::dispatch_put_off() {
   const std::vector<std::string_view> args(owned.begin(), owned.end());
   pauses_ &= static_cast<std::uint8_t>(~kPutOff);
   dispatch_to_handler(Request{args, {}, services_.commands.find(args)});
+  end_skip();
+}
+
+// As in Redis, whoever is paused does not see that it is: its commands are carried out later.
+bool Session::must_pause(const Request& request) const {
+  const ClientPause::Mode mode = services_.pause.pause().mode(services_.loop.now());
+  if (mode == ClientPause::Mode::kNone) return false;
+  const command::Lookup& lookup = request.lookup;
+  if (lookup.match != command::Match::kFound) return mode == ClientPause::Mode::kAll;
+  if (lookup.facts->name == "client|unpause") return false;  // or nobody could end it
+  if (mode == ClientPause::Mode::kAll) return true;
+  if (lookup.facts->name == "exec") return transaction_.writes_anything || !transaction_.written.empty();
+  return lookup.facts->command_class == command::Class::kScript
+             ? !lookup.facts->has(command::kReadonly)
+             : (lookup.facts->flags & (command::kWrite | command::kMayReplicate)) != 0;
+}
+
+void Session::on_unpaused() {
+  put_off_until_unpaused_ = false;
+  schedule_input();
+}
+
+// CLIENT REPLY SKIP is about the one command behind it, whenever that is carried out.
+void Session::end_skip() noexcept {
+  if (reply_mode_ != ReplyMode::kSkipNext || is_put_off()) return;
+  if (skip_is_new_) {
+    skip_is_new_ = false;
+    return;
+  }
+  reply_mode_ = ReplyMode::kOn;
+  replies_.set_muted(false);
+}
+
+void Session::set_reply_mode(ReplyMode mode) noexcept {
+  if (mode == ReplyMode::kSkipNext && reply_mode_ == ReplyMode::kOff) return;
+  reply_mode_ = mode;
+  skip_is_new_ = mode == ReplyMode::kSkipNext;
+  replies_.set_muted(mode == ReplyMode::kOff);
 }
 
 void Session::apply(const Verdict& verdict, const Request& request, std::size_t next_hook) {
@@ -188,7 +235,7 @@ void Session::put_off(const Request& request, bool until_settled) {
 }
 
 bool Session::put_off_is_due() const noexcept {
-  return (pauses_ & kPutOff) != 0 && !pin_ticket_ && fills_outstanding_ == 0 &&
+  return (pauses_ & kPutOff) != 0 && !pin_ticket_ && !put_off_until_unpaused_ && fills_outstanding_ == 0 &&
          (!put_off_until_settled_ || forwards_outstanding_ == 0);
 }
 
@@ -309,6 +356,8 @@ void Session::reset_state() {
   abandon_transaction();
   leave_feeds();
   lane_ = upstream::Lane(services_.default_db);
+  set_reply_mode(ReplyMode::kOn);
+  is_spared_from_eviction_ = false;
   name_.clear();
 }
 

@@ -67,6 +67,13 @@ class Session final : private net::StreamEvents {
   /// The session has a pinned link, in order behind all that it has sent. False if not yet: the request is kept and
   /// will come back to its handler, or was answered with an error. Given back by itself once nothing needs it.
   [[nodiscard]] bool pin(const Request& request);
+  /// What the server keeps for this session's connection, so that it cannot share one: then the pinned link is kept.
+  enum class LinkState : std::uint8_t { kTracking = 1, kNoTouch = 2 };
+  /// REQUIRES: pin() was true.
+  void set_link_state(LinkState state, bool on);
+  [[nodiscard]] bool has_link_state(LinkState state) const noexcept {
+    return (link_states_ & static_cast<unsigned>(state)) != 0;
+  }
   /// Null while it shares.
   [[nodiscard]] upstream::Link* pinned_link() const noexcept;
   [[nodiscard]] Transaction& transaction() noexcept { return transaction_; }
@@ -105,6 +112,20 @@ class Session final : private net::StreamEvents {
   void on_fill_reply(ReplyQueue::Slot slot, std::size_t part, const base::SharedBytes& encoded);
   void on_upstream_congested() { pause(kUpstreamFull); }
   void on_upstream_drained() { resume(kUpstreamFull); }
+
+  // For commands about clients.
+  /// "normal" or "pubsub", as CLIENT LIST TYPE has them.
+  [[nodiscard]] std::string_view type_name() const noexcept;
+  [[nodiscard]] std::string user_name() const;
+  [[nodiscard]] const std::string& address() const noexcept { return peer_; }
+  [[nodiscard]] std::string local_address() const;
+  /// Ends its blocking command, as CLIENT UNBLOCK does. False: it is not in one.
+  bool unblock(bool with_error);
+  void on_unpaused();
+  void set_spared_from_eviction(bool spared) noexcept { is_spared_from_eviction_ = spared; }
+  enum class ReplyMode : std::uint8_t { kOn, kOff, kSkipNext };
+  /// From the next request on; kOff also for this one.
+  void set_reply_mode(ReplyMode mode) noexcept;
 
   // What comes unasked: session_push.cpp.
   /// Goes to the client between two replies.
@@ -173,6 +194,8 @@ class Session final : private net::StreamEvents {
   void dispatch_to_handler(const Request& request);
   void dispatch_unmatched(const Request& request);
   void put_off(const Request& request, bool until_settled);
+  [[nodiscard]] bool must_pause(const Request& request) const;
+  void end_skip() noexcept;
   [[nodiscard]] bool put_off_is_due() const noexcept;
 
   // session_push.cpp
@@ -253,7 +276,11 @@ class Session final : private net::StreamEvents {
   base::ByteQueue out_;
   ReplyQueue replies_{out_};
   std::vector<std::string> put_off_;
-  bool put_off_until_settled_ = false;  // not only until the fills have ended
+  bool put_off_until_settled_ = false;   // not only until the fills have ended
+  bool put_off_until_unpaused_ = false;  // CLIENT PAUSE
+  ReplyMode reply_mode_ = ReplyMode::kOn;
+  bool skip_is_new_ = false;  // CLIENT REPLY SKIP itself is being carried out
+  bool is_spared_from_eviction_ = false;
 
   std::string name_;
   std::string library_name_;
@@ -267,6 +294,7 @@ class Session final : private net::StreamEvents {
   upstream::PinnedLink* pinned_ = nullptr;                  // the pool's, ours until it is released
   std::optional<upstream::PinnedPool::Ticket> pin_ticket_;  // of the place in line, while put_off_ waits for a link
   bool pin_is_spoiled_ = false;                             // it may have left its lane
+  unsigned link_states_ = 0;                                // bits of LinkState
   bool pin_in_vain_ = false;                                // the wait is over without one
   bool has_written_ = false;
   bool is_blocked_ = false;  // barrier_ is a blocking command

@@ -214,6 +214,10 @@ void Session::close() {
   services_.sessions.retire(id_);
 }
 
+std::string_view Session::type_name() const noexcept { return is_subscribed() ? "pubsub" : "normal"; }
+std::string Session::user_name() const { return "default"; }
+std::string Session::local_address() const { return stream_->local_name(); }
+
 std::string Session::describe() const {
   const auto seconds = [now = services_.loop.now()](base::TimePoint since) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - since).count());
@@ -224,6 +228,7 @@ std::string Session::describe() const {
   if (is_blocked_) flags += "b";
   if (is_monitor_) flags += "O";
   if (is_subscribed()) flags += "P";
+  if (is_spared_from_eviction_) flags += "e";
   const auto count = [this](TopicKind kind) {
     return std::to_string(subscriber_ ? subscriber_->names[static_cast<std::size_t>(kind)].size() : 0);
   };
@@ -234,7 +239,7 @@ std::string Session::describe() const {
   line += " qbuf=" + std::to_string(in_.size()) + " qbuf-free=" + std::to_string(in_.capacity() - in_.size());
   line += " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" + std::to_string(replies_.pending());
   line += " omem=" + std::to_string(out_.size()) + " tot-mem=" + std::to_string(sizeof(Session) + in_.capacity());
-  line += " events=r cmd=" + std::string(last_command_) + " user=default redir=-1 resp=";
+  line += " events=r cmd=" + std::string(last_command_) + " user=" + user_name() + " redir=-1 resp=";
   line += lane_.protocol == resp::Protocol::kResp3 ? "3" : "2";
   line += " lib-name=" + library_name_ + " lib-ver=" + library_version_ + "\n";
   return line;

@@ -1,4 +1,5 @@
 // What a Session does on a link of its own: transactions and blocking commands.
+#include <array>
 #include <limits>
 #include <optional>
 #include <string>
@@ -81,7 +82,7 @@ void Session::settle_pin() {
   if (pinned_ == nullptr) return;
   if (!pinned_->is_alive()) {
     lose_pin();
-  } else if (forwards_outstanding_ == 0 && (!transaction_.is_active() || transaction_.is_lost)) {
+  } else if (forwards_outstanding_ == 0 && link_states_ == 0 && (!transaction_.is_active() || transaction_.is_lost)) {
     unpin(true);
   }
 }
@@ -90,6 +91,8 @@ void Session::settle_pin() {
 void Session::unpin(bool reusable) {
   upstream::PinnedLink& link = *std::exchange(pinned_, nullptr);
   const bool is_spoiled = std::exchange(pin_is_spoiled_, false);
+  if (std::exchange(link_states_, 0) != 0) reusable = false;
+  services_.forwarder.forget_pushes(link.link);
   services_.pinned.release(link, reusable && !is_spoiled && link.lane == lane_);
 }
 
@@ -103,8 +106,12 @@ void Session::set_protocol(resp::Protocol protocol) {
 }
 
 void Session::lose_pin() {
+  const bool has_lost_state = link_states_ != 0;
   unpin(false);
-  if (transaction_.is_open && !transaction_.is_confirmed) {
+  if (has_lost_state) {
+    // A client whose keys nobody watches any more must hear of it, and there is one way that every client understands.
+    close_after_replies();
+  } else if (transaction_.is_open && !transaction_.is_confirmed) {
     // MULTI was answered with an error. A client that goes on all the same must not be let, and one that does not would
     // never end what it believes not to have begun: both understand the end of the connection.
     transaction_ = {};
@@ -114,11 +121,32 @@ void Session::lose_pin() {
   }
 }
 
+void Session::set_link_state(LinkState state, bool on) {
+  if (pinned_ == nullptr) return;
+  pin_is_spoiled_ = true;
+  link_states_ = on ? link_states_ | static_cast<unsigned>(state) : link_states_ & ~static_cast<unsigned>(state);
+  if (state != LinkState::kTracking) return;
+  if (on) {
+    services_.forwarder.send_pushes(pinned_->link, id_);
+  } else {
+    services_.forwarder.forget_pushes(pinned_->link);
+  }
+}
+
 void Session::block_on(ReplyQueue::Slot slot) {
   if (!replies_.is_open(slot)) return;
   is_blocked_ = true;
   wait_for(slot);
   update_reading();
+}
+
+bool Session::unblock(bool with_error) {
+  if (!is_blocked_ || pinned_ == nullptr || pinned_->link.upstream_client_id().empty()) return false;
+  std::string command;
+  resp::append_command(command, std::array<std::string_view, 4>{"CLIENT", "UNBLOCK", pinned_->link.upstream_client_id(),
+                                                                with_error ? "ERROR" : "TIMEOUT"});
+  services_.forwarder.send_own(lane_, command, kUnheard);
+  return true;
 }
 
 // The client goes, or RESETs: what it has begun must not become part of what the link's next user does.

@@ -54,7 +54,7 @@ void Session::read_through_cache(const Request& request, const CacheableRead& re
     put_off(request, false);
     return;
   }
-  const bool direct = replies_.empty();
+  const bool direct = replies_.empty() && !replies_.is_muted();
   const ReplyQueue::Slot slot = direct ? 0 : replies_.reserve();
   base::ByteQueue& sink = direct ? out_ : replies_.sink(slot);
 

@@ -98,6 +98,8 @@ void Server::make_workers() {
                       .cached_reads = cached_reads_,
                       .info = *this,
                       .mesh = *this,
+                      .clients = *this,
+                      .pause = pause_,
                       .resolver = resolver_,
                       .outage_log = outage_log_,
                       .server_facts = server_facts_};
@@ -203,6 +205,27 @@ void Server::finish() {
   stop_timer_.cancel();
   for (const auto& worker : workers_) worker->stop();
   loop_.stop();
+}
+
+// The parts are put together on the thread that asked, so nothing of it is shared.
+void Server::ask_all(unsigned asker, Question question, Answer answer) {
+  struct Gathering {
+    Part whole;
+    std::size_t missing;
+    Answer answer;
+  };
+  const auto gathering = std::make_shared<Gathering>(Part{}, workers_.size(), std::move(answer));
+  for (const auto& worker : workers_) {
+    worker->post([this, asker, question, gathering](proxy::Services& services) {
+      workers_[asker]->post([gathering, part = question(services)](proxy::Services&) mutable {
+        gathering->whole.count += part.count;
+        std::ranges::move(part.lines, std::back_inserter(gathering->whole.lines));
+        if (--gathering->missing > 0) return;
+        std::ranges::sort(gathering->whole.lines);
+        std::exchange(gathering->answer, nullptr)(std::move(gathering->whole));
+      });
+    });
+  }
 }
 
 void Server::post(cache::OwnerId worker, std::move_only_function<void(proxy::FillTable&)> task) {

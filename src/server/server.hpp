@@ -17,6 +17,8 @@
 #include "net/outage_log.hpp"
 #include "net/resolver.hpp"
 #include "net/signals.hpp"
+#include "proxy/client_mesh.hpp"
+#include "proxy/client_pause.hpp"
 #include "proxy/fill_table.hpp"
 #include "proxy/handler_registry.hpp"
 #include "proxy/services.hpp"
@@ -30,7 +32,7 @@ namespace anteroom::server {
 ///
 /// Stopping: SIGTERM or SIGINT closes the listeners and lets every client have what it has asked for; after
 /// shutdown_timeout, or at the second signal, what is left is closed.
-class Server final : private proxy::FillMesh, private proxy::InfoSource {
+class Server final : private proxy::FillMesh, private proxy::ClientMesh, private proxy::InfoSource {
  public:
   /// Everything that can fail is done here, before a thread runs: one line that names the option and what is wrong.
   static std::expected<std::unique_ptr<Server>, std::string> create(const config::Options& options);
@@ -56,6 +58,8 @@ class Server final : private proxy::FillMesh, private proxy::InfoSource {
   void finish();
 
   void post(cache::OwnerId worker, std::move_only_function<void(proxy::FillTable&)> task) override;
+  void ask_all(unsigned asker, Question question, Answer answer) override;
+  [[nodiscard]] bool has_user(std::string_view name) const override { return name == "default"; }
   [[nodiscard]] std::string anteroom_section() const override;
   [[nodiscard]] std::string cache_section() const override;
   [[nodiscard]] std::string coherence_states() const override;
@@ -73,6 +77,7 @@ class Server final : private proxy::FillMesh, private proxy::InfoSource {
   net::Resolver resolver_;
   net::OutageLog outage_log_;
   upstream::ServerFacts server_facts_;
+  proxy::ClientPause pause_;
   cache::Cache cache_;
 
   std::atomic<std::size_t> clients_{0};

@@ -37,10 +37,13 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
                 .pinned = pinned_,
                 .subscriptions = subscriptions_,
                 .monitor = monitor_,
+                .clients = shared.clients,
+                .pause = pause_,
                 .metrics = metrics_,
                 .info = shared.info,
                 .server_facts = shared.server_facts,
                 .scratch = scratch_,
+                .worker = static_cast<unsigned>(options_.number),
                 .default_db = options_.link.db,
                 .limits = options_.limits},
       forwarder_(sessions_, shared.cache_enabled ? &shared.cache : nullptr),
@@ -54,6 +57,7 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
       monitor_(sessions_,
                {loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
                options_.link, base::random_seed()),
+      pause_(loop_, sessions_, shared.pause),
       coherence_(loop_, shared.cache, metrics_, options_.coherence),
       fills_({loop_, sessions_, shared.cache, coherence_, shared.mesh, forwarder_, metrics_},
              {options_.workers > 1, options_.ttl, options_.untracked_ttl, options_.fill_timeout,
@@ -105,6 +109,10 @@ void Worker::adopt(base::UniqueFd fd, proxy::ClientPermit permit) {
 
 void Worker::post(std::move_only_function<void(proxy::FillTable&)> task) {
   mailbox_.post([this, task = std::move(task)]() mutable { task(fills_); });
+}
+
+void Worker::post(std::move_only_function<void(proxy::Services&)> task) {
+  mailbox_.post([this, task = std::move(task)]() mutable { task(services_); });
 }
 
 void Worker::drain(net::EventLoop::Task on_drained) {

@@ -16,6 +16,8 @@
 #include "net/event_loop.hpp"
 #include "net/mailbox.hpp"
 #include "proxy/cached_reads.hpp"
+#include "proxy/client_mesh.hpp"
+#include "proxy/client_pause.hpp"
 #include "proxy/client_permit.hpp"
 #include "proxy/coherence.hpp"
 #include "proxy/fill_table.hpp"
@@ -58,6 +60,8 @@ struct Shared {
   const proxy::CachedReads& cached_reads;
   const proxy::InfoSource& info;
   proxy::FillMesh& mesh;
+  proxy::ClientMesh& clients;
+  proxy::ClientPause& pause;
   net::Resolver& resolver;
   net::OutageLog& outage_log;
   upstream::ServerFacts& server_facts;
@@ -78,6 +82,7 @@ class Worker {
   /// Takes over an accepted, non-blocking connection.
   void adopt(base::UniqueFd fd, proxy::ClientPermit permit);
   void post(std::move_only_function<void(proxy::FillTable&)> task);
+  void post(std::move_only_function<void(proxy::Services&)> task);
   /// Lets every session finish what it has asked for; calls `on_drained` on this thread when all are gone.
   void drain(net::EventLoop::Task on_drained);
   /// Ends the loop after closing what is left.
@@ -108,6 +113,7 @@ class Worker {
   upstream::PinnedPool pinned_;
   proxy::SubscriptionHub subscriptions_;
   proxy::MonitorFeed monitor_;
+  proxy::PauseGate pause_;
   proxy::Coherence coherence_;
   proxy::FillTable fills_;
   backend::HiredisBackend backend_;

@@ -19,12 +19,6 @@ std::string_view error_text(std::string_view reply) {
   return reply;
 }
 
-std::string version_in(std::string_view reply) {
-  const auto value = resp::parse_value(reply);
-  const resp::Value* const version = value ? value->find("version") : nullptr;
-  return version != nullptr ? version->text : std::string{};
-}
-
 }  // namespace
 
 Handshake::Handshake(const Credentials& credentials, int db, resp::Protocol protocol)
@@ -62,9 +56,16 @@ Handshake::Stage Handshake::after(Stage stage) const noexcept {
 Handshake::Step Handshake::on_reply(std::string_view reply) {
   ANTEROOM_CHECK(stage_ != Stage::kDone && !reply.empty());
   if (reply.front() == '-' && !accept_error(error_text(reply))) return Step::kFailed;
-  if (stage_ == Stage::kHello) version_ = version_in(reply);
+  if (stage_ == Stage::kHello) take_hello(reply);
   stage_ = after(stage_);
   return stage_ == Stage::kDone ? Step::kDone : Step::kMore;
+}
+
+void Handshake::take_hello(std::string_view reply) {
+  const auto value = resp::parse_value(reply);
+  if (!value) return;
+  if (const resp::Value* const version = value->find("version")) version_ = version->text;
+  if (const resp::Value* const id = value->find("id")) client_id_ = std::to_string(id->integer);
 }
 
 bool Handshake::accept_error(std::string_view error) {

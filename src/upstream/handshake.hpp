@@ -27,14 +27,18 @@ class Handshake {
   [[nodiscard]] const base::StagedError& error() const noexcept { return error_; }
   /// The server's version from HELLO; empty if it did not say.
   [[nodiscard]] const std::string& version() const noexcept { return version_; }
+  /// The connection's id at the server, likewise.
+  [[nodiscard]] const std::string& client_id() const noexcept { return client_id_; }
 
  private:
   enum class Stage : std::uint8_t { kAuth, kHello, kSetName, kSelect, kDone };
   [[nodiscard]] Stage after(Stage stage) const noexcept;
+  void take_hello(std::string_view reply);
   [[nodiscard]] bool accept_error(std::string_view error);
 
   std::string request_;
   std::string version_;
+  std::string client_id_;
   bool selects_db_;
   bool needs_hello_;  // without it there is no RESP3
   Stage stage_;

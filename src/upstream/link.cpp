@@ -112,6 +112,7 @@ void Link::on_up() {
   state_ = State::kUp;
   if (!handshake_->version().empty()) context_.server_facts.set_version(handshake_->version());
   context_.server_facts.set_speaks_resp3(!handshake_->version().empty());
+  upstream_client_id_ = handshake_->client_id();
   handshake_.reset();
   timer_.cancel();
   last_used_ = last_write_progress_ = context_.loop.now();
@@ -188,6 +189,7 @@ void Link::drop_stream() {
     // The stream may be calling us: it must outlive this turn.
     context_.loop.at_turn_end([stream = std::move(stream_)]() mutable { stream.reset(); });
   }
+  upstream_client_id_.clear();
   handshake_.reset();
   handshake_out_.clear();
   in_ = {};

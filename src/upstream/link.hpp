@@ -121,6 +121,8 @@ class Link final : private net::StreamEvents {
   [[nodiscard]] bool is_responsive(base::TimePoint now, base::Duration silence) const noexcept {
     return state_ == State::kUp && !fsm_.is_silent(now, silence);
   }
+  /// The connection's id at the server (CLIENT ID); empty while it is not up, or unknown.
+  [[nodiscard]] const std::string& upstream_client_id() const noexcept { return upstream_client_id_; }
   [[nodiscard]] std::size_t pending() const noexcept { return fsm_.size(); }
   [[nodiscard]] base::TimePoint last_used() const noexcept { return last_used_; }
   /// Nothing waits and nothing is scheduled: it may be destroyed now.
@@ -169,6 +171,7 @@ class Link final : private net::StreamEvents {
   std::unique_ptr<net::ByteStream> stream_;
   std::optional<Handshake> handshake_;
   base::StagedError last_error_;  // of the last attempt to connect, or why a link that dials once is closed
+  std::string upstream_client_id_;
   net::Reconnect reconnect_;
   net::Timer timer_;  // handshake, expiry, stalls and backoff share it: what it means follows from the state
 

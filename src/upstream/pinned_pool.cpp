@@ -10,6 +10,7 @@ namespace {
 
 LinkOptions pinned(LinkOptions options) {
   options.once = true;
+  options.takes_pushes = true;  // CLIENT TRACKING
   options.stay_connected = false;
   return options;
 }

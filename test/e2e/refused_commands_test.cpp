@@ -24,8 +24,7 @@ const Refused kNeedsOwnLink[] = {
     {"Discard", "DISCARD"},
     {"Sync", "SYNC"},
     {"Psync", "PSYNC ? -1"},
-    {"ClientReplyOff", "CLIENT REPLY OFF"},
-    {"ClientTracking", "CLIENT TRACKING ON"},
+    {"ClientTrackingElsewhere", "CLIENT TRACKING ON REDIRECT 1"},
 };
 
 class NeedsOwnLink : public SharedRig<NeedsOwnLink>,

@@ -19,6 +19,8 @@
 #include "net/outage_log.hpp"
 #include "net/resolver.hpp"
 #include "proxy/cached_reads.hpp"
+#include "proxy/client_mesh.hpp"
+#include "proxy/client_pause.hpp"
 #include "proxy/coherence.hpp"
 #include "proxy/fill_table.hpp"
 #include "proxy/forwarder.hpp"
@@ -93,7 +95,7 @@ struct SharedParts {
 };
 
 /// One worker's parts, all real but for the clients' streams, the source of missed keys and the server.
-class ProxyRig final : private proxy::InfoSource {
+class ProxyRig final : private proxy::InfoSource, private proxy::ClientMesh {
  public:
   ProxyRig(net::EventLoop& loop, ScriptedServer& server, SharedParts& shared, ProxyRigOptions options)
       : loop_(loop),
@@ -110,6 +112,7 @@ class ProxyRig final : private proxy::InfoSource {
                       link_options(server, options), 1),
         monitor(sessions, {loop, resolver, mailbox, outages, facts, metrics, forwarder}, link_options(server, options),
                 1),
+        pause_gate(loop, sessions, pause),
         cached_reads(commands, options.cached_reads),
         coherence(loop, cache, metrics, options.coherence),
         fills({loop, sessions, cache, coherence, shared.mesh, forwarder, metrics},
@@ -127,6 +130,8 @@ class ProxyRig final : private proxy::InfoSource {
                  .pinned = pinned,
                  .subscriptions = subscriptions,
                  .monitor = monitor,
+                 .clients = *this,
+                 .pause = pause_gate,
                  .metrics = metrics,
                  .info = *this,
                  .server_facts = facts,
@@ -185,6 +190,8 @@ class ProxyRig final : private proxy::InfoSource {
   upstream::PinnedPool pinned;
   proxy::SubscriptionHub subscriptions;
   proxy::MonitorFeed monitor;
+  proxy::ClientPause pause;
+  proxy::PauseGate pause_gate;
   const proxy::CachedReads cached_reads;
   proxy::Coherence coherence;
   proxy::FillTable fills;
@@ -196,6 +203,12 @@ class ProxyRig final : private proxy::InfoSource {
     link.target = server.target();
     return link;
   }
+  // As from another worker: later.
+  void ask_all(unsigned, Question question, Answer answer) override {
+    loop_.next_turn(
+        [this, question = std::move(question), answer = std::move(answer)]() mutable { answer(question(services)); });
+  }
+  [[nodiscard]] bool has_user(std::string_view name) const override { return name == "default"; }
   [[nodiscard]] std::string anteroom_section() const override { return "# anteroom\r\nanswer:42\r\n"; }
   [[nodiscard]] std::string cache_section() const override { return "# cache\r\nhits:7\r\n"; }
   [[nodiscard]] std::string coherence_states() const override { return "worker=0 state=coherent\n"; }
