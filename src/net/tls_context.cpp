@@ -1,0 +1,272 @@
+#include "net/tls_context.hpp"
+
+#include <fcntl.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/check.hpp"
+#include "base/unique_fd.hpp"
+#include "net/address.hpp"
+
+namespace anteroom::net {
+namespace {
+
+using Part = TlsConfigError::Part;
+using Role = TlsOptions::Role;
+using Verify = TlsOptions::Verify;
+
+// A bundle of all the roots there are has a quarter of it.
+constexpr std::size_t kFileBytesMax = 4u << 20;
+
+std::unexpected<TlsConfigError> refused(Part part, const std::string& file, std::string_view why) {
+  return std::unexpected(TlsConfigError{part, file.empty() ? std::string(why) : file + ": " + std::string(why)});
+}
+
+std::string_view text_of(int gnutls_error) { return gnutls_strerror(gnutls_error); }
+
+/// The content of a file; wiped when it goes, because it may be a key.
+class FileContent {
+ public:
+  FileContent() = default;
+  ~FileContent() { gnutls_memset(bytes_.data(), 0, bytes_.size()); }
+  FileContent(const FileContent&) = delete;
+  FileContent& operator=(const FileContent&) = delete;
+
+  /// Empty, or the reason why there is no content.
+  [[nodiscard]] std::string read(const std::string& path) {
+    const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.is_open()) return std::generic_category().message(errno);
+    bytes_.resize(kFileBytesMax);  // at once: growing would leave copies behind
+    std::size_t size = 0;
+    while (size < bytes_.size()) {
+      const ssize_t got = ::read(fd.value(), bytes_.data() + size, bytes_.size() - size);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return std::generic_category().message(errno);
+      if (got == 0) break;
+      size += static_cast<std::size_t>(got);
+    }
+    if (size == bytes_.size()) return "it is too large";
+    size_ = size;
+    return {};
+  }
+  [[nodiscard]] gnutls_datum_t datum() noexcept {
+    return {reinterpret_cast<unsigned char*>(bytes_.data()), static_cast<unsigned>(size_)};
+  }
+
+ private:
+  std::string bytes_;
+  std::size_t size_ = 0;
+};
+
+/// A certificate with those that lead to the root, as GnuTLS lists them.
+struct Chain {
+  Chain() = default;
+  ~Chain() {
+    for (unsigned i = 0; i < size; ++i) gnutls_x509_crt_deinit(list[i]);
+    gnutls_free(static_cast<void*>(list));
+  }
+  Chain(const Chain&) = delete;
+  Chain& operator=(const Chain&) = delete;
+
+  gnutls_x509_crt_t* list = nullptr;
+  unsigned size = 0;
+};
+
+struct Key {
+  Key() { ANTEROOM_CHECK(gnutls_x509_privkey_init(&handle) == 0); }
+  ~Key() { gnutls_x509_privkey_deinit(handle); }
+  Key(const Key&) = delete;
+  Key& operator=(const Key&) = delete;
+
+  gnutls_x509_privkey_t handle = nullptr;
+};
+
+/// One word for INFO, logs and clients. The first that applies: an expired certificate is also an invalid one.
+std::string reason_of(unsigned status) {
+  constexpr auto kReasons = std::to_array<std::pair<unsigned, std::string_view>>({
+      {GNUTLS_CERT_EXPIRED, "expired"},
+      {GNUTLS_CERT_NOT_ACTIVATED, "not_yet_valid"},
+      {GNUTLS_CERT_REVOKED, "revoked"},
+      {GNUTLS_CERT_SIGNER_NOT_FOUND, "unknown_ca"},
+      {GNUTLS_CERT_SIGNER_NOT_CA, "unknown_ca"},
+      {GNUTLS_CERT_UNEXPECTED_OWNER, "wrong_name"},
+      {GNUTLS_CERT_PURPOSE_MISMATCH, "wrong_purpose"},
+      {GNUTLS_CERT_INSECURE_ALGORITHM, "insecure_algorithm"},
+  });
+  for (const auto& [bit, word] : kReasons) {
+    if ((status & bit) != 0) return std::string(word);
+  }
+  return "invalid";
+}
+
+gnutls_typed_vdata_st expectation(gnutls_vdata_types_t type, const char* text) {
+  // GnuTLS only reads it.
+  return {.type = type, .data = reinterpret_cast<unsigned char*>(const_cast<char*>(text)), .size = 0};
+}
+
+/// A host name has no zone; an address that was given with one is named without it in certificates.
+std::string without_zone(const std::string& name) { return name.substr(0, name.find('%')); }
+
+}  // namespace
+
+struct TlsContext::Credentials {
+  Credentials() { ANTEROOM_CHECK(gnutls_certificate_allocate_credentials(&certificates) == 0); }
+  ~Credentials() {
+    gnutls_certificate_free_credentials(certificates);
+    if (priorities != nullptr) gnutls_priority_deinit(priorities);
+    gnutls_memset(ticket_key.data, 0, ticket_key.size);
+    gnutls_free(ticket_key.data);
+  }
+  Credentials(const Credentials&) = delete;
+  Credentials& operator=(const Credentials&) = delete;
+
+  [[nodiscard]] std::expected<void, TlsConfigError> set_priorities(const std::string& text);
+  [[nodiscard]] std::expected<void, TlsConfigError> load_certificate(const TlsOptions& options) const;
+  [[nodiscard]] std::expected<void, TlsConfigError> load_trust(const TlsOptions& options) const;
+
+  gnutls_certificate_credentials_t certificates = nullptr;
+  gnutls_priority_t priorities = nullptr;
+  gnutls_datum_t ticket_key{nullptr, 0};
+};
+
+std::expected<void, TlsConfigError> TlsContext::Credentials::set_priorities(const std::string& text) {
+  const char* position = nullptr;
+  if (const int error = gnutls_priority_init(&priorities, text.c_str(), &position); error < 0) {
+    priorities = nullptr;
+    return refused(Part::kPriority, "", "\"" + text + "\": " + std::string(text_of(error)));
+  }
+  return {};
+}
+
+std::expected<void, TlsConfigError> TlsContext::Credentials::load_certificate(const TlsOptions& options) const {
+  const std::string& file = options.certificate_file;
+  if (file.empty() && options.key_file.empty() && options.role == Role::kClient) return {};
+  if (file.empty()) return refused(Part::kCertificate, "", "there is no certificate");
+  if (options.key_file.empty()) return refused(Part::kKey, "", "there is no key for the certificate");
+  FileContent content;
+  if (const std::string why = content.read(file); !why.empty()) return refused(Part::kCertificate, file, why);
+  gnutls_datum_t datum = content.datum();
+  Chain chain;
+  if (const int error = gnutls_x509_crt_list_import2(&chain.list, &chain.size, &datum, GNUTLS_X509_FMT_PEM, 0);
+      error < 0) {
+    return refused(Part::kCertificate, file, text_of(error));
+  }
+  FileContent key_content;
+  if (const std::string why = key_content.read(options.key_file); !why.empty()) {
+    return refused(Part::kKey, options.key_file, why);
+  }
+  datum = key_content.datum();
+  const Key key;
+  if (const int error = gnutls_x509_privkey_import2(key.handle, &datum, GNUTLS_X509_FMT_PEM, nullptr, 0); error < 0) {
+    return refused(Part::kKey, options.key_file, text_of(error));
+  }
+  const int error = gnutls_certificate_set_x509_key(certificates, chain.list, static_cast<int>(chain.size), key.handle);
+  if (error < 0) return refused(Part::kKey, options.key_file, text_of(error));
+  return {};
+}
+
+std::expected<void, TlsConfigError> TlsContext::Credentials::load_trust(const TlsOptions& options) const {
+  if (options.verify == Verify::kNone) return {};
+  if (options.ca_file.empty()) {
+    if (options.role == Role::kServer) return refused(Part::kCa, "", "there is no CA that clients could be judged by");
+    if (gnutls_certificate_set_x509_system_trust(certificates) > 0) return {};
+    return refused(Part::kCa, "", "the system has no list of CAs, so one must be given");
+  }
+  FileContent content;
+  if (const std::string why = content.read(options.ca_file); !why.empty()) {
+    return refused(Part::kCa, options.ca_file, why);
+  }
+  const gnutls_datum_t datum = content.datum();
+  const int count = gnutls_certificate_set_x509_trust_mem(certificates, &datum, GNUTLS_X509_FMT_PEM);
+  if (count > 0) return {};
+  return refused(Part::kCa, options.ca_file, count < 0 ? text_of(count) : "it has no certificate");
+}
+
+TlsContext::TlsContext(Role role, Verify verify, std::unique_ptr<Credentials> credentials)
+    : role_(role), verify_(verify), credentials_(std::move(credentials)) {}
+
+TlsContext::~TlsContext() = default;
+
+TlsContext::Created TlsContext::create(const TlsOptions& options) {
+  auto credentials = std::make_unique<Credentials>();
+  if (auto set = credentials->set_priorities(options.priority); !set) return std::unexpected(std::move(set.error()));
+  if (auto loaded = credentials->load_certificate(options); !loaded) return std::unexpected(std::move(loaded.error()));
+  if (auto loaded = credentials->load_trust(options); !loaded) return std::unexpected(std::move(loaded.error()));
+  if (options.role == Role::kServer) {
+    // A key of this context alone: after a reload nobody resumes what the new rules might refuse.
+    ANTEROOM_CHECK(gnutls_session_ticket_key_generate(&credentials->ticket_key) == 0);
+  }
+  return std::shared_ptr<const TlsContext>(new TlsContext(options.role, options.verify, std::move(credentials)));
+}
+
+gnutls_session_int* TlsContext::new_session(const std::string& server_name) const {
+  const bool is_server = role_ == Role::kServer;
+  gnutls_session_t session = nullptr;
+  const unsigned flags = (is_server ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL;
+  ANTEROOM_CHECK(gnutls_init(&session, flags) == 0);
+  ANTEROOM_CHECK(gnutls_priority_set(session, credentials_->priorities) == 0);
+  ANTEROOM_CHECK(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials_->certificates) == 0);
+  if (is_server) {
+    ANTEROOM_CHECK(gnutls_session_ticket_enable_server(session, &credentials_->ticket_key) == 0);
+    constexpr std::array kRequests{GNUTLS_CERT_IGNORE, GNUTLS_CERT_REQUEST, GNUTLS_CERT_REQUIRE};
+    gnutls_certificate_server_set_request(session, kRequests[static_cast<std::size_t>(verify_)]);
+  } else if (!server_name.empty() && !Address::from_numeric(server_name, 0)) {
+    // What is no name of DNS is refused here; the server then just is not told.
+    static_cast<void>(gnutls_server_name_set(session, GNUTLS_NAME_DNS, server_name.data(), server_name.size()));
+  }
+  return session;
+}
+
+std::optional<TlsFailure> TlsContext::judge_peer(gnutls_session_int* session, const std::string& server_name) const {
+  if (verify_ == Verify::kNone) return std::nullopt;
+  unsigned count = 0;
+  if (gnutls_certificate_get_peers(session, &count) == nullptr || count == 0) {
+    if (role_ == Role::kServer && verify_ == Verify::kOptional) return std::nullopt;
+    return TlsFailure{TlsFailure::Kind::kCertificate, "missing"};
+  }
+  const std::string name = without_zone(server_name);
+  std::array expected{
+      expectation(GNUTLS_DT_KEY_PURPOSE_OID,
+                  role_ == Role::kServer ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER),
+      expectation(GNUTLS_DT_DNS_HOSTNAME, name.c_str()),
+  };
+  const unsigned wanted = role_ == Role::kServer ? 1 : 2;  // clients have no name to prove
+  unsigned status = 0;
+  const int error = gnutls_certificate_verify_peers(session, expected.data(), wanted, &status);
+  if (error < 0) return TlsFailure{TlsFailure::Kind::kCertificate, "invalid"};
+  if (status != 0) return TlsFailure{TlsFailure::Kind::kCertificate, reason_of(status)};
+  return std::nullopt;
+}
+
+TlsContextSource::TlsContextSource(TlsOptions options, std::shared_ptr<const TlsContext> context)
+    : options_(std::move(options)), context_(std::move(context)) {}
+
+std::expected<std::shared_ptr<TlsContextSource>, TlsConfigError> TlsContextSource::create(TlsOptions options) {
+  auto context = TlsContext::create(options);
+  if (!context) return std::unexpected(std::move(context.error()));
+  return std::shared_ptr<TlsContextSource>(new TlsContextSource(std::move(options), std::move(*context)));
+}
+
+std::shared_ptr<const TlsContext> TlsContextSource::current() const {
+  const base::MutexLock lock(mutex_);
+  return context_;
+}
+
+std::expected<void, TlsConfigError> TlsContextSource::reload() {
+  auto context = TlsContext::create(options_);
+  if (!context) return std::unexpected(std::move(context.error()));
+  {
+    const base::MutexLock lock(mutex_);
+    context_.swap(*context);
+  }
+  return {};  // the old one is let go of here, outside the lock
+}
+
+}  // namespace anteroom::net
