@@ -19,6 +19,9 @@ struct WorkerMetrics {
   Counter clients_closed_output_stall;  ///< did not take their replies
   Counter clients_closed_query_limit;
   Counter clients_closed_protocol_error;
+  Counter tls_handshakes;          ///< of clients, well ended
+  Counter tls_handshake_failures;  ///< of clients, those that took too long included
+  Counter proxy_header_errors;     ///< PROXY headers that were malformed or did not come
 
   Counter commands_processed;
   Counter commands_local;  ///< answered here without cache or upstream

@@ -125,6 +125,7 @@ void SocketStream::close() noexcept {
 }
 
 std::string SocketStream::peer_name() const {
+  if (!given_peer_name_.empty()) return given_peer_name_;
   const Address peer = peer_address(fd_.value());
   const bool is_unnamed = peer.is_unix() && peer.unix_path().empty();
   return is_unnamed ? local_name() : peer.to_string();

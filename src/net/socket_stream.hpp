@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <string>
+#include <utility>
 
 #include "base/unique_fd.hpp"
 #include "net/byte_stream.hpp"
@@ -47,6 +49,8 @@ class SocketStream final : public ByteStream {
   /// "unknown" after close().
   [[nodiscard]] std::string peer_name() const override;
   [[nodiscard]] std::string local_name() const override;
+  /// Whom a proxy speaks for: from now on the peer's name, also after close().
+  void name_peer(std::string name) { given_peer_name_ = std::move(name); }
 
  private:
   struct Interest {
@@ -59,6 +63,7 @@ class SocketStream final : public ByteStream {
   EventLoop& loop_;
   base::UniqueFd fd_;
   StreamEvents* events_ = nullptr;
+  std::string given_peer_name_;  // empty: the kernel knows
   Interest read_;
   Interest write_;
 };
