@@ -39,6 +39,8 @@ std::string_view to_string(Stage stage) noexcept {
       return "connect";
     case Stage::kConnectUnix:
       return "connect_unix";
+    case Stage::kTls:
+      return "tls";
     case Stage::kHandshake:
       return "handshake";
     case Stage::kWriteStall:
@@ -83,6 +85,18 @@ StagedError StagedError::dns_failed(std::string_view host, Milliseconds after) {
 
 StagedError StagedError::connect_failed(Stage stage, std::string_view why, Milliseconds after) {
   return make(stage, Executed::kNo, kMasterDown, "cannot connect to upstream: " + std::string(why), after_ms(after));
+}
+
+StagedError StagedError::tls_timeout(Milliseconds after) {
+  return make(Stage::kTls, Executed::kNo, kMasterDown, "upstream did not finish the TLS handshake", after_ms(after));
+}
+
+StagedError StagedError::tls_failed(std::string_view why, Milliseconds after) {
+  return make(Stage::kTls, Executed::kNo, kMasterDown, "no TLS with upstream: " + std::string(why), after_ms(after));
+}
+
+StagedError StagedError::tls_refused(std::string_view reason) {
+  return make(Stage::kTls, Executed::kNo, kErr, "upstream TLS verification failed", " reason=" + first_word(reason));
 }
 
 StagedError StagedError::handshake_timeout(Milliseconds after) {

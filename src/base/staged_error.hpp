@@ -15,6 +15,7 @@ enum class Stage : std::uint8_t {
   kDns,
   kConnect,
   kConnectUnix,
+  kTls,
   kHandshake,
   kWriteStall,
   kResponse,
@@ -43,6 +44,10 @@ struct StagedError {
 
   static StagedError dns_failed(std::string_view host, Milliseconds after);
   static StagedError connect_failed(Stage stage, std::string_view why, Milliseconds after);
+  static StagedError tls_timeout(Milliseconds after);
+  static StagedError tls_failed(std::string_view why, Milliseconds after);
+  /// A certificate was refused, the upstream's by us or ours by it. `reason` is one word.
+  static StagedError tls_refused(std::string_view reason);
   static StagedError handshake_timeout(Milliseconds after);
   static StagedError handshake_lost();
   /// `upstream_code` is the first word of the upstream's own error.

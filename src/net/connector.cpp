@@ -67,6 +67,7 @@ void Connector::cancel() noexcept {
   deadline_.cancel();
   retry_.cancel();
   drop_socket();
+  drop_tls();
   done_ = nullptr;
 }
 
@@ -113,6 +114,9 @@ void Connector::on_writable(evutil_socket_t fd, short, void* self) noexcept {
 
 void Connector::on_deadline() {
   if (step_ == Step::kResolving) return fail(ConnectStage::kDns, ETIMEDOUT, target_.host + ": Lookup timed out");
+  if (step_ == Step::kSecuring) {
+    return fail(ConnectStage::kTls, ETIMEDOUT, target_.label() + ": TLS handshake timed out");
+  }
   on_address_failed(ETIMEDOUT);
 }
 
@@ -129,11 +133,36 @@ void Connector::succeed() {
   if (is_connected_to_itself(fd_.value())) return on_address_failed(ECONNREFUSED);
   base::UniqueFd fd = std::move(fd_);
   drop_socket();
-  finish(std::make_unique<SocketStream>(loop_, std::move(fd)));
+  auto stream = std::make_unique<SocketStream>(loop_, std::move(fd));
+  if (target_.tls.is_wanted() && !target_.is_unix()) return secure(std::move(stream));
+  finish(std::move(stream));
+}
+
+void Connector::secure(std::unique_ptr<ByteStream> stream) {
+  step_ = Step::kSecuring;
+  deadline_.start(target_.tls.timeout);
+  tls_ =
+      std::make_unique<TlsStream>(loop_, std::move(stream), target_.tls.contexts->current(), target_.tls.server_name);
+  tls_->start_handshake([this](std::expected<void, TlsFailure> result) { on_secured(std::move(result)); });
+}
+
+void Connector::on_secured(std::expected<void, TlsFailure> result) {
+  if (result) return finish(std::move(tls_));
+  const TlsFailure& why = result.error();
+  ConnectError error{.stage = ConnectStage::kTls,
+                     .error = EPROTO,
+                     .text = target_.label() + ": no TLS: " + why.reason,
+                     .elapsed = loop_.now() - started_};
+  if (why.kind == TlsFailure::Kind::kCertificate) {
+    error.error = EACCES;
+    error.text = target_.label() + ": certificate refused: " + why.reason;
+    error.refusal = why.reason;
+  }
+  finish(std::unexpected(std::move(error)));
 }
 
 void Connector::fail(ConnectStage stage, int error, std::string text) {
-  finish(std::unexpected(ConnectError{stage, error, std::move(text), loop_.now() - started_}));
+  finish(std::unexpected(ConnectError{stage, error, std::move(text), loop_.now() - started_, {}}));
 }
 
 void Connector::finish(Result result) {
@@ -147,6 +176,13 @@ void Connector::drop_socket() noexcept {
   fd_.reset();
 }
 
+void Connector::drop_tls() noexcept {
+  if (!tls_) return;
+  tls_->close();
+  // This may be called by the stream itself, which has to see the end of the call.
+  loop_.at_turn_end([stream = std::move(tls_)]() mutable { stream.reset(); });
+}
+
 base::StagedError ConnectError::staged(const ConnectTarget& target) const {
   const auto after = std::chrono::duration_cast<base::Milliseconds>(elapsed);
   switch (stage) {
@@ -154,6 +190,9 @@ base::StagedError ConnectError::staged(const ConnectTarget& target) const {
       return base::StagedError::dns_failed(target.host, after);
     case ConnectStage::kConnect:
       return base::StagedError::connect_failed(base::Stage::kConnect, text, after);
+    case ConnectStage::kTls:
+      if (!refusal.empty()) return base::StagedError::tls_refused(refusal);
+      return error == ETIMEDOUT ? base::StagedError::tls_timeout(after) : base::StagedError::tls_failed(text, after);
     case ConnectStage::kConnectUnix:
       break;
   }

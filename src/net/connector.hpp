@@ -16,8 +16,19 @@
 #include "net/event_loop.hpp"
 #include "net/resolver.hpp"
 #include "net/socket_stream.hpp"
+#include "net/tls_context.hpp"
+#include "net/tls_stream.hpp"
 
 namespace anteroom::net {
+
+/// TLS to whom we connect; not for UNIX sockets.
+struct TlsTarget {
+  std::shared_ptr<const TlsContextSource> contexts;  ///< null: no TLS
+  std::string server_name;                           ///< whom the certificate must name
+  base::Milliseconds timeout{2000};                  ///< UPSTREAM.md B1.1, T5
+
+  [[nodiscard]] bool is_wanted() const noexcept { return contexts != nullptr; }
+};
 
 /// Whom to connect to and how patiently. Times are those of UPSTREAM.md B1.1 (T3, T4).
 struct ConnectTarget {
@@ -28,25 +39,29 @@ struct ConnectTarget {
   base::Milliseconds connect_timeout{1000};  ///< for each address that the host has
   base::Milliseconds connect_unix_timeout{250};
   SocketOptions socket;
+  TlsTarget tls;
 
   [[nodiscard]] bool is_unix() const noexcept { return !unix_path.empty(); }
   /// "host:port" or "unix:/path", for logs.
   [[nodiscard]] std::string label() const;
 };
 
-enum class ConnectStage : std::uint8_t { kDns, kConnect, kConnectUnix };
+enum class ConnectStage : std::uint8_t { kDns, kConnect, kConnectUnix, kTls };
 
 struct ConnectError {
   ConnectStage stage = ConnectStage::kConnect;
   int error = 0;             ///< errno of the last address tried, ETIMEDOUT if time ran out; for kDns 0 or ETIMEDOUT
+                             ///< for kTls ETIMEDOUT, EACCES if a certificate was refused, else EPROTO
   std::string text;          ///< one line, "127.0.0.1:6379: Connection refused"
   base::Duration elapsed{};  ///< since start()
+  std::string refusal{};     ///< kTls with EACCES: why, in one word
 
   /// What a client is told whose request needed this connection.
   [[nodiscard]] base::StagedError staged(const ConnectTarget& target) const;
 };
 
-/// Makes one connection: looks the name up, then tries its addresses in turn. Serves one attempt at a time and may be
+/// Makes one connection: looks the name up, then tries its addresses in turn; with TLS, if that is wanted, but without
+/// trying another address when TLS fails. Serves one attempt at a time and may be
 /// started again. Loop thread only; loop, resolver and mailbox outlive it. Destroying it cancels.
 class Connector {
  public:
@@ -71,7 +86,7 @@ class Connector {
   static constexpr base::Milliseconds kUnixRetry{5};
 
  private:
-  enum class Step : std::uint8_t { kIdle, kResolving, kConnecting };
+  enum class Step : std::uint8_t { kIdle, kResolving, kConnecting, kSecuring };
 
   void on_resolved(Resolved resolved);
   void try_address();
@@ -79,10 +94,13 @@ class Connector {
   void on_deadline();
   void on_address_failed(int error);
   void succeed();
+  void secure(std::unique_ptr<ByteStream> stream);
+  void on_secured(std::expected<void, TlsFailure> result);
   void fail(ConnectStage stage, int error, std::string text);
   void finish(Result result);
   void watch_connect();
   void drop_socket() noexcept;
+  void drop_tls() noexcept;
   static void on_writable(evutil_socket_t, short, void* self) noexcept;
 
   EventLoop& loop_;
@@ -98,6 +116,7 @@ class Connector {
   std::size_t next_address_ = 0;
   base::UniqueFd fd_;
   event* writable_ = nullptr;
+  std::unique_ptr<TlsStream> tls_;
   Timer deadline_;
   Timer retry_;
 };
