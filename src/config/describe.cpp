@@ -4,6 +4,7 @@
 
 #include "base/ascii.hpp"
 #include "config/descriptor.hpp"
+#include "config/listeners.hpp"
 #include "config/value.hpp"
 
 namespace anteroom::config {
@@ -25,6 +26,15 @@ Json json_of(const Descriptor& option, const Value& value) {
   if (option.unit == Unit::kOctal) return text_of(option, value);
   if (option.is_secret) return text_of(option, value).empty() ? "" : "***";
   return std::visit([](const auto& held) { return Json(held); }, value);
+}
+
+Json json_of(const ListenerOptions& listener) {
+  Json object = Json::object();
+  for (const ListenerMember& member : listener_members()) {
+    if (member.is_for(listener.type))
+      object[std::string(member.form.path)] = json_of(member.form, member.read(listener));
+  }
+  return object;
 }
 
 std::string as_code(std::string_view text) { return text.empty() ? std::string{} : '`' + std::string(text) + '`'; }
@@ -82,6 +92,28 @@ std::string default_of(const Descriptor& option) {
   return out;
 }
 
+constexpr std::string_view kListenersStart =
+    R"(
+`listen.listeners`, in the file only, is a list of objects: listeners beside those of the options above, each with its
+own rules. Their members:
+
+)";
+
+std::string listeners_reference() {
+  std::string out(kListenersStart);
+  const ListenerOptions usual;
+  for (const ListenerMember& member : listener_members()) {
+    out.append("* `").append(member.form.path).append("` (").append(values_of(member.form));
+    if (member.types != "tcp unix tls") out.append("; for ").append(member.types);
+    const std::string value = text_of(member.form, member.read(usual));
+    // Of these the default would be no value that can be given.
+    const bool is_needed = member.form.path == "type" || member.form.path == "port" || value.empty();
+    if (!is_needed) out.append("; default ").append(as_code(value));
+    out.append("): ").append(member.form.doc).append(".\n");
+  }
+  return out;
+}
+
 std::string reference_row(const Descriptor& option) {
   std::string flags = "`--" + std::string(option.flag) + '`';
   std::string variables = '`' + option.environment_name() + '`';
@@ -98,7 +130,7 @@ std::string reference_row(const Descriptor& option) {
 constexpr std::string_view kReferenceStart =
     R"(# Options of anteroom
 
-Made by `anteroom options` from the tables in `src/config/descriptors.cpp` and `src/config/cache_descriptors.cpp`.
+Made by `anteroom options` from the tables in `src/config/*descriptors.cpp` and `src/config/listeners.cpp`.
 
 Every option can be given in the configuration file, in the environment, or as a flag. A flag beats the environment, which
 beats the file, which beats the default; an empty variable counts as unset. `anteroom check` takes the same flags as
@@ -144,6 +176,10 @@ std::string effective_json(const Options& options) {
     const auto source = options.sources.find(path);
     sources[path] = source == options.sources.end() ? "default" : source->second;
   }
+  Json& listeners = configuration["listen"]["listeners"] = Json::array();
+  for (const ListenerOptions& listener : options.listen.listeners) listeners.push_back(json_of(listener));
+  const auto origin = options.sources.find(kListenersPath);
+  sources[std::string(kListenersPath)] = origin == options.sources.end() ? "default" : origin->second;
   const Json all{{"config_file", options.config_file}, {"configuration", configuration}, {"sources", sources}};
   // Paths need not be UTF-8.
   return all.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
@@ -156,6 +192,7 @@ std::string options_reference() {
     // The old names stand beside what they are about.
     const std::string_view own = is_only_an_old_name(option) ? section : section_of(option);
     if (own != section) {
+      if (section == "listen") out += listeners_reference();
       out.append("\n## ").append(own.empty() ? "process" : own).append("\n\n").append(kTableStart);
       section = own;
     }

@@ -42,6 +42,13 @@ inline constexpr std::array<std::string_view, 5> kChoices<log::Level>{"trace", "
 template <>
 inline constexpr std::array<std::string_view, 2> kChoices<log::Format>{"logfmt", "json"};
 
+template <>
+inline constexpr std::array<std::string_view, 3> kChoices<ListenerType>{"tcp", "unix", "tls"};
+template <>
+inline constexpr std::array<std::string_view, 3> kChoices<ClientCertificates>{"none", "optional", "required"};
+template <>
+inline constexpr std::array<std::string_view, 4> kChoices<ListenerAuth>{"inherit", "none", "proxy", "passthrough"};
+
 template <typename T>
 concept Duration = requires { typename T::period; };
 
@@ -107,5 +114,7 @@ Descriptor option(Descriptor descriptor) {
 // The tables that stand in files of their own.
 
 [[nodiscard]] std::vector<Descriptor> cache_options();
+[[nodiscard]] std::vector<Descriptor> listen_tls_options();
+[[nodiscard]] std::vector<Descriptor> upstream_tls_options();
 
 }  // namespace anteroom::config

@@ -50,7 +50,7 @@ Problem judge_commands(Value& value) {
   return std::nullopt;
 }
 
-// The tables; those of the cache are in cache_descriptors.cpp.
+// The tables; those of the cache are in cache_descriptors.cpp, those of TLS in tls_descriptors.cpp.
 
 std::vector<Descriptor> listen_options() {
   using G = ListenOptions;
@@ -106,11 +106,13 @@ std::vector<Descriptor> upstream_options() {
     return Descriptor{.path = path, .flag = flag, .unit = Unit::kMilliseconds, .min = 1, .max = kHourMs, .doc = doc};
   };
   return {
-      option<kGroup, &G::given, &Given::url>({.path = "upstream.url",
-                                              .flag = "upstream",
-                                              .doc = "Where Redis is: `redis://[[user:]password@]host[:port][/db]` or "
-                                                     "`unix:///path[?db=N&user=...&password=...]`",
-                                              .judge = judge_url}),
+      option<kGroup, &G::given, &Given::url>(
+          {.path = "upstream.url",
+           .flag = "upstream",
+           .doc = "Where Redis is: `redis://[[user:]password@]host[:port][/db]`, the same "
+                  "with `rediss` for TLS, or "
+                  "`unix:///path[?db=N&user=...&password=...]`",
+           .judge = judge_url}),
       option<kGroup, &G::given, &Given::user>(
           {.path = "upstream.user", .flag = "upstream-user", .doc = "User for Redis; empty is its default user"}),
       option<kGroup, &G::given, &Given::password>(
@@ -270,8 +272,8 @@ std::vector<Descriptor> other_options() {
 
 std::vector<Descriptor> all_options() {
   std::vector<Descriptor> all;
-  for (const auto group :
-       {listen_options, upstream_options, pinned_link_options, cache_options, limit_options, other_options}) {
+  for (const auto group : {listen_options, listen_tls_options, upstream_options, upstream_tls_options,
+                           pinned_link_options, cache_options, limit_options, other_options}) {
     const std::vector<Descriptor> part = group();
     all.insert(all.end(), part.begin(), part.end());
   }

@@ -1,6 +1,7 @@
 #include "config/json_file.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,6 +16,8 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kLevelsMax = 8;
 constexpr std::size_t kSettingsMax = 1000;
+constexpr std::string_view kLongList = "a list of more than a thousand items";
+constexpr std::string_view kMixedList = "a list with other things than strings";
 constexpr std::string_view kTooLarge = "a number beyond all ranges";
 
 bool is_key_character(char c) {
@@ -50,40 +53,34 @@ class SettingsReader final : public nlohmann::json_sax<Json> {
   bool string(string_t& value) override { return add(std::move(value)); }
   bool binary(binary_t& /*value*/) override { return add(OtherJson{"binary"}); }
 
-  bool start_object(std::size_t /*elements*/) override {
-    if (list_) list_has_others_ = true;
-    return enter();
-  }
+  bool start_object(std::size_t /*elements*/) override { return enter({.settings_before = settings.size()}); }
   bool key(string_t& key) override {
     levels_.back().key = shown_key(key);
     levels_.back().is_empty = false;
     return true;
   }
   bool end_object() override {
-    const bool was_empty = levels_.back().is_empty;
-    levels_.pop_back();
-    if (was_empty && !levels_.empty() && !list_) return add(OtherJson{"an object"});
-    return true;
+    const Level ended = leave();
+    if (levels_.empty()) return true;
+    if (levels_.back().is_list) return add_to_list(ended);
+    return ended.is_empty ? add(OtherJson{"an object"}) : true;
   }
 
   bool start_array(std::size_t /*elements*/) override {
     if (levels_.empty()) return fail("the file must hold one JSON object, not an array");
-    if (list_) {
-      list_has_others_ = true;
-    } else {
-      list_.emplace();
-      list_has_others_ = false;
-      list_level_ = levels_.size();
-    }
-    return enter();
+    return enter({.is_list = true, .settings_before = settings.size()});
   }
   bool end_array() override {
-    levels_.pop_back();
-    if (levels_.size() != list_level_) return true;
-    auto items = std::move(*list_);
-    list_.reset();
-    if (list_has_others_) return add(OtherJson{"a list with other things than strings"});
-    return add(std::move(items));
+    Level ended = leave();
+    if (levels_.back().is_list) {
+      levels_.back().has_others = true;
+      return true;
+    }
+    if (!ended.has_others && ended.objects.empty()) return add(std::move(ended.texts));
+    const bool has_others = ended.has_others || !ended.texts.empty();
+    if (!add(OtherJson{kMixedList})) return false;
+    if (!has_others) settings.back().objects = std::move(ended.objects);
+    return true;
   }
 
   bool parse_error(std::size_t position, const std::string& /*token*/, const Json::exception& error) override {
@@ -93,9 +90,15 @@ class SettingsReader final : public nlohmann::json_sax<Json> {
   }
 
  private:
+  /// An object or a list that is being read.
   struct Level {
-    std::string key;
-    bool is_empty = true;
+    bool is_list = false;
+    std::size_t settings_before = 0;   // those behind are its own
+    std::string key{};                 // of an object: the member being read
+    bool is_empty = true;              // of an object
+    std::vector<std::string> texts{};  // of a list, with the next two
+    std::vector<std::vector<Setting>> objects{};
+    bool has_others = false;
   };
 
   bool fail(std::string what) {
@@ -103,45 +106,63 @@ class SettingsReader final : public nlohmann::json_sax<Json> {
     return false;
   }
 
-  bool enter() {
+  bool enter(Level level) {
     if (levels_.size() >= kLevelsMax) return fail("more than eight levels of nesting");
-    levels_.emplace_back();
+    levels_.push_back(std::move(level));
     return true;
+  }
+  Level leave() {
+    Level ended = std::move(levels_.back());
+    levels_.pop_back();
+    return ended;
   }
 
   bool add(JsonValue value) {
     if (levels_.empty()) return fail("the file must hold one JSON object");
-    if (list_) return add_to_list(std::move(value));
-    if (settings.size() >= kSettingsMax) return fail("more than a thousand values");
-    settings.push_back({.path = path(), .section = levels_.front().key, .value = std::move(value)});
+    if (levels_.back().is_list) return add_to_list(std::move(value));
+    if (values_ >= kSettingsMax) return fail("more than a thousand values");
+    ++values_;
+    settings.push_back({.path = path(), .section = levels_.front().key, .value = std::move(value), .objects = {}});
     return true;
   }
 
   bool add_to_list(JsonValue value) {
+    Level& list = levels_.back();
     auto* text = std::get_if<std::string>(&value);
     if (text == nullptr) {
-      list_has_others_ = true;
-    } else if (list_->size() >= kSettingsMax) {
-      return fail("a list of more than a thousand items");
-    } else {
-      list_->push_back(std::move(*text));
+      list.has_others = true;
+      return true;
     }
+    if (is_full(list)) return fail(std::string(kLongList));
+    list.texts.push_back(std::move(*text));
     return true;
   }
+  /// What was read of an object in a list is taken out of the settings.
+  bool add_to_list(const Level& object) {
+    Level& list = levels_.back();
+    if (is_full(list)) return fail(std::string(kLongList));
+    const auto first = settings.begin() + static_cast<std::ptrdiff_t>(object.settings_before);
+    list.objects.emplace_back(std::move_iterator(first), std::move_iterator(settings.end()));
+    settings.erase(first, settings.end());
+    return true;
+  }
+  static bool is_full(const Level& list) { return list.texts.size() + list.objects.size() >= kSettingsMax; }
 
   [[nodiscard]] std::string path() const {
     std::string out;
     for (const Level& level : levels_) {
-      if (!out.empty()) out += '.';
-      out += level.key;
+      if (level.is_list) {
+        out += '[' + std::to_string(level.objects.size()) + ']';
+      } else {
+        if (!out.empty()) out += '.';
+        out += level.key;
+      }
     }
     return out;
   }
 
   std::vector<Level> levels_;
-  std::optional<std::vector<std::string>> list_;  // the outermost list being read
-  std::size_t list_level_ = 0;
-  bool list_has_others_ = false;
+  std::size_t values_ = 0;  // settings, also those that stand in lists
 };
 
 std::string line_and_column(std::string_view text, std::size_t bytes_read) {

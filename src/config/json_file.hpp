@@ -26,6 +26,9 @@ struct Setting {
   std::string path;
   std::string section;  ///< the outermost key
   JsonValue value;
+  /// Of a list of objects, which is OtherJson for everything else: what is in each of them. A path there begins with
+  /// the list's own and the object's number, "listen.listeners[0].port".
+  std::vector<std::vector<Setting>> objects{};
 };
 
 /// A configuration is a few kilobytes; what is larger is another file, given by mistake.

@@ -16,6 +16,7 @@
 #include "base/unique_fd.hpp"
 #include "config/descriptor.hpp"
 #include "config/json_file.hpp"
+#include "config/listeners.hpp"
 #include "config/origin.hpp"
 #include "config/resolve.hpp"
 #include "config/value.hpp"
@@ -35,7 +36,7 @@ bool is_section(std::string_view name) {
 }
 
 std::vector<std::string> known_paths() {
-  std::vector<std::string> paths;
+  std::vector<std::string> paths{std::string(kListenersPath)};
   for (const Descriptor& option : descriptors()) {
     paths.emplace_back(option.path);
     paths.emplace_back(first_part(option.path));
@@ -93,6 +94,7 @@ class Loader {
   }
 
   void take_setting(const Setting& setting, const std::string& file) {
+    if (setting.path == kListenersPath) return take_listeners(setting, file, options_.listen, origins_, errors_);
     const Descriptor* option = find_by_path(setting.path);
     if (option == nullptr) return refuse_setting(setting, file);
     const auto [earlier, is_first] = file_paths_.emplace(option->path, setting.path);
@@ -118,6 +120,10 @@ class Loader {
     const std::string parent = setting.path.substr(0, last_dot == std::string_view::npos ? 0 : last_dot);
     if (const Descriptor* option = find_by_path(parent); option != nullptr) {
       if (reported_.insert(parent).second) refuse(option->path, "needs a value, not an object", file + ": " + parent);
+      return;
+    }
+    if (parent == kListenersPath) {
+      if (reported_.insert(parent).second) refuse(parent, "needs a list of objects", file);
       return;
     }
     const std::string& wrong = is_known_section ? setting.path : section;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "config/listener_options.hpp"
 #include "config/url.hpp"
 
 /// The configuration of the front-end as plain values. Member initialisers are the defaults; names, ranges and the
@@ -33,6 +34,15 @@ struct ListenOptions {
   Seconds tcp_keepalive{300};  ///< 0: off
   std::uint32_t maxclients = 10'000;
   Seconds idle_timeout{0};  ///< 0: never
+
+  // One listener with TLS, at the addresses of `bind`.
+  std::uint16_t tls_port = 0;  ///< 0: none
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_ca;
+  ClientCertificates tls_verify_client = ClientCertificates::kNone;
+
+  std::vector<ListenerOptions> listeners;  ///< beside those that the members above make; see all_listeners()
 };
 
 struct UpstreamOptions {
@@ -49,6 +59,14 @@ struct UpstreamOptions {
   Milliseconds pinned_wait_max{1'000};     ///< 0: as long as it takes
   Milliseconds pinned_idle_max{60'000};    ///< 0: never closed for that
   Milliseconds pinned_age_max{1'800'000};  ///< 0: never closed for that
+
+  // For rediss:// only.
+  std::string tls_ca;    ///< empty: whom the system trusts
+  std::string tls_cert;  ///< empty: none
+  std::string tls_key;
+  std::string tls_server_name;  ///< empty: the URL's host
+  bool tls_verify = true;
+  Milliseconds tls_timeout{2'000};
 
   /// What `target` is made of. load() leaves no password here.
   struct Given {

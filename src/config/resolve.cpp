@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "config/listeners.hpp"
 
 namespace anteroom::config {
 namespace {
@@ -32,6 +33,7 @@ class Resolver {
     resolve_place();
     resolve_user();
     resolve_password();
+    check_tls();
     forget_secrets();
   }
 
@@ -63,12 +65,9 @@ class Resolver {
   }
 
   void check_pairs() {
-    const ListenOptions& listen = options_.listen;
     const UpstreamOptions& upstream = options_.upstream;
     const LimitOptions& limits = options_.limits;
-    if (!has_error({"listen.port", "listen.unixsocket"}) && listen.port == 0 && listen.unixsocket.empty()) {
-      refuse("listen.port", "is 0 and there is no listen.unixsocket, so nobody could connect");
-    }
+    check_listeners(options_.listen, origins_, errors_);
     if (!has_error({"upstream.reconnect_base_ms", "upstream.reconnect_cap_ms"}) &&
         upstream.reconnect_base > upstream.reconnect_cap) {
       refuse("upstream.reconnect_base_ms", "is more than upstream.reconnect_cap_ms");
@@ -113,6 +112,21 @@ class Resolver {
     } else if (!refuse_both(kUrl, kDatabase) && level(kDatabase) > level(kUrl)) {
       target_.db = given.redis_database;
     }
+  }
+
+  /// Who names a CA believes that there is TLS: the URL must say so, too.
+  void check_tls() {
+    const UpstreamOptions& upstream = options_.upstream;
+    for (const auto& [path, text] :
+         {std::pair("upstream.tls_ca", &upstream.tls_ca), std::pair("upstream.tls_cert", &upstream.tls_cert),
+          std::pair("upstream.tls_key", &upstream.tls_key),
+          std::pair("upstream.tls_server_name", &upstream.tls_server_name)}) {
+      if (!text->empty() && !target_.is_tls) refuse(path, "is given, but upstream.url is not rediss://");
+    }
+    if (!target_.is_tls || upstream.tls_cert.empty() == upstream.tls_key.empty()) return;
+    const bool has_key = upstream.tls_cert.empty();
+    refuse(has_key ? "upstream.tls_key" : "upstream.tls_cert",
+           std::string("needs ") + (has_key ? "upstream.tls_cert" : "upstream.tls_key") + " beside it");
   }
 
   void resolve_user() {

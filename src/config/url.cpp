@@ -132,7 +132,7 @@ Problem set_tcp(std::string_view text, Upstream& out) {
     text.remove_prefix(at + 1);
   }
   if (text.find_first_of("?#") != std::string_view::npos)
-    return "a redis:// URL has no '?' or '#'; the database goes after a '/'";
+    return "a redis:// or rediss:// URL has no '?' or '#'; the database goes after a '/'";
   const std::size_t slash = text.find('/');
   if (Problem problem = set_host_and_port(text.substr(0, slash), out)) return problem;
   if (slash == std::string_view::npos || slash + 1 == text.size()) return std::nullopt;
@@ -167,15 +167,16 @@ Problem set_unix(std::string_view text, Upstream& out) {
 }
 
 Problem set_url(std::string_view url, Upstream& out) {
-  constexpr std::string_view kExpected = "it must start with redis:// or unix://";
+  constexpr std::string_view kExpected = "it must start with redis://, rediss:// or unix://";
   const std::size_t mark = url.find("://");
   if (url.empty()) return "it is empty";
   if (mark == std::string_view::npos) return std::string(kExpected);
   const std::string scheme = base::lowercase(url.substr(0, mark));
   const std::string_view rest = url.substr(mark + 3);
-  if (scheme == "redis") return set_tcp(rest, out);
+  out.is_tls = scheme == "rediss";
+  if (scheme == "redis" || scheme == "rediss") return set_tcp(rest, out);
   if (scheme == "unix") return set_unix(rest, out);
-  if (scheme == "rediss" || scheme == "quic") return scheme + ":// is not available in this version";
+  if (scheme == "quic") return scheme + ":// is not available in this version";
   return std::string(kExpected);
 }
 
@@ -208,7 +209,7 @@ std::string display_url(const Upstream& upstream) {
     if (!upstream.password.empty()) add("password=", "***");
     return out;
   }
-  std::string out = "redis://" + user;
+  std::string out = (upstream.is_tls ? "rediss://" : "redis://") + user;
   if (!user.empty() || !upstream.password.empty()) out += upstream.password.empty() ? ":@" : ":***@";
   const bool is_ipv6 = upstream.host.find(':') != std::string_view::npos;
   out += is_ipv6 ? '[' + upstream.host + ']' : upstream.host;

@@ -18,6 +18,7 @@ struct Upstream {
   Kind kind = Kind::kTcp;
   std::string host = "localhost";  ///< kTcp: a name or an address, IPv6 without its brackets
   std::uint16_t port = 6379;       ///< kTcp
+  bool is_tls = false;             ///< kTcp: rediss://
   std::string path{};              ///< kUnix: absolute, at most kUnixPathMax bytes
   std::string user{};              ///< empty: the default user
   std::string password{};          ///< empty: no authentication
@@ -26,8 +27,9 @@ struct Upstream {
   bool operator==(const Upstream&) const = default;
 };
 
-/// Parses `redis://[[user:]password@]host[:port][/db]` and `unix:///path[?db=N&user=...&password=...]`; user, password
-/// and path may be percent-encoded. The error is one line that never repeats what could be a password.
+/// Parses `redis://[[user:]password@]host[:port][/db]`, the same with `rediss://` for TLS, and
+/// `unix:///path[?db=N&user=...&password=...]`; user, password and path may be percent-encoded. The error is one line
+/// that never repeats what could be a password.
 [[nodiscard]] std::expected<Upstream, std::string> parse_upstream_url(std::string_view url);
 
 /// `host[:port]`, the host perhaps an IPv6 address in brackets; the original caching tool's way to name its server.

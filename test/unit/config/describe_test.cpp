@@ -79,6 +79,22 @@ TEST(EffectiveJson, ItsConfigurationIsAFileThatMeansTheSame) {
   EXPECT_EQ(after.upstream.target, before.upstream.target);
 }
 
+TEST(EffectiveJson, HasTheListenersOfTheFileAndTheirSource) {
+  const test::TempDir dir;
+  const std::string path = dir.write("c.json", R"({"listen":{"listeners":[
+      {"type":"unix","path":"/a","permissions":"770"},{"type":"tcp","port":7,"allow":["10.0.0.0/8"]}]}})");
+  const Json json = Json::parse(effective_json(loaded({"--config", path})));
+  const Json& listeners = json["configuration"]["listen"]["listeners"];
+  ASSERT_EQ(listeners.size(), 2U);
+  EXPECT_EQ(listeners[0], Json::parse(R"({"type":"unix","path":"/a","permissions":"770","proxy_protocol":false,
+                                          "auth":"inherit"})"));
+  EXPECT_EQ(listeners[1]["allow"], Json{"10.0.0.0/8"});
+  EXPECT_EQ(json["sources"]["listen.listeners"], path + ": listen.listeners");
+
+  const std::string again = dir.write("again.json", json["configuration"].dump());
+  EXPECT_EQ(Json::parse(effective_json(loaded({"--config", again})))["configuration"], json["configuration"]);
+}
+
 TEST(EffectiveJson, ShowsThatThereIsAPasswordAndNothingOfIt) {
   const std::string json = effective_json(loaded({"--redis_password", "secret"}));
   EXPECT_EQ(json.find("secret"), std::string::npos);

@@ -63,6 +63,34 @@ TEST(JsonFile, AListOfOtherThingsThanStringsIsOneValue) {
   }
 }
 
+TEST(JsonFile, TheObjectsOfAListHaveSettingsOfTheirOwn) {
+  const auto settings = parse_json_settings(R"({"a":{"b":[{"c":1,"d":["x"]},{},{"e":{"f":"y"}}],"g":2}})");
+  ASSERT_TRUE(settings.has_value());
+  ASSERT_EQ(settings->size(), 2U);
+  EXPECT_EQ(settings->at(0).path, "a.b");
+  EXPECT_EQ(settings->at(1).path, "a.g");
+  const auto& objects = settings->at(0).objects;
+  ASSERT_EQ(objects.size(), 3U);
+  ASSERT_EQ(objects[0].size(), 2U);
+  EXPECT_EQ(objects[0][0].path, "a.b[0].c");
+  EXPECT_EQ(std::get<std::int64_t>(objects[0][0].value), 1);
+  EXPECT_EQ(objects[0][1].path, "a.b[0].d");
+  EXPECT_EQ(std::get<Strings>(objects[0][1].value), Strings{"x"});
+  EXPECT_EQ(objects[1].size(), 0U);
+  ASSERT_EQ(objects[2].size(), 1U);
+  EXPECT_EQ(objects[2][0].path, "a.b[2].e.f");
+  EXPECT_EQ(objects[2][0].section, "a");
+}
+
+TEST(JsonFile, AListOfObjectsAndOtherThingsHasNoObjects) {
+  for (const char* list : {R"([{"k":1},"x"])", R"(["x",{"k":1}])", R"([{"k":1},2])", R"([[{"k":1}]])", "[[],{}]"}) {
+    const auto settings = parse_json_settings(std::string("{\"a\":") + list + ",\"b\":1}");
+    ASSERT_TRUE(settings.has_value());
+    ASSERT_EQ(settings->size(), 2U) << list;
+    EXPECT_TRUE(settings->front().objects.empty()) << list;
+  }
+}
+
 TEST(JsonFile, AKeyWithADotIsNoPath) {
   EXPECT_EQ(settings_of(R"({"listen.port":1,"":2,"a\u0007":3})"), (Strings{"\"listen.port\"=1", "\"\"=2", "\"a?\"=3"}));
 }
@@ -108,6 +136,12 @@ TEST(JsonFile, LimitsEndHostileFiles) {
   std::string list = "{\"a\":[\"\"";
   for (int i = 0; i < 1000; ++i) list += ",\"\"";
   EXPECT_EQ(error_of(list + "]}"), "a list of more than a thousand items");
+  std::string objects = "{\"a\":[{}";
+  for (int i = 0; i < 1000; ++i) objects += ",{}";
+  EXPECT_EQ(error_of(objects + "]}"), "a list of more than a thousand items");
+  std::string members = "{\"a\":[{\"b\":0";
+  for (int i = 0; i < 1000; ++i) members += ",\"b\":0";
+  EXPECT_EQ(error_of(members + "}]}"), "more than a thousand values");
   EXPECT_EQ(error_of("{}" + std::string(kConfigBytesMax, ' ')), "it is larger than 1048576 bytes");
 }
 

@@ -74,6 +74,7 @@ TEST(Loader, TheLastOfTwoFlagsWins) { EXPECT_EQ(loaded({.flags = {"--port", "3",
 TEST(Loader, EveryOptionCanBeGivenInAllThreeWays) {
   for (const Descriptor& option : descriptors()) {
     if (option.kind != Kind::kInteger || option.unit == Unit::kOctal || option.path == "redis_database") continue;
+    if (option.path == "listen.tls_port") continue;  // needs a certificate as well
     // Small enough for pairs of limits to agree.
     const bool is_upper_of_pair = option.path.ends_with("cap_ms") || option.path.ends_with("buffer_bytes") ||
                                   option.path.ends_with("staleness_ms");

@@ -46,6 +46,22 @@ TEST_F(Resolve, AUrlSaysEverything) {
   EXPECT_EQ(target({"--upstream", "unix:///s"}), (Upstream{.kind = Upstream::Kind::kUnix, .path = "/s"}));
 }
 
+TEST_F(Resolve, OptionsOfTlsNeedAUrlWithTls) {
+  EXPECT_TRUE(target({"--upstream", "rediss://h", "--upstream-tls-ca", "ca"}).is_tls);
+  for (const std::string name : {"ca", "cert", "key", "server_name"}) {
+    std::string flag = "--upstream-tls-" + name;
+    EXPECT_EQ(error({flag, "x"}),
+              "upstream.tls_" + name + ": is given, but upstream.url is not rediss:// (from flag " + flag + ")");
+  }
+}
+
+TEST_F(Resolve, ACertificateForTheUpstreamNeedsItsKey) {
+  EXPECT_EQ(error({"--upstream", "rediss://h", "--upstream-tls-cert", "c"}),
+            "upstream.tls_cert: needs upstream.tls_key beside it (from flag --upstream-tls-cert)");
+  EXPECT_EQ(error({"--upstream", "rediss://h", "--upstream-tls-key", "k"}),
+            "upstream.tls_key: needs upstream.tls_cert beside it (from flag --upstream-tls-key)");
+}
+
 TEST_F(Resolve, UrlAndHostnameAtTheSameLevelContradictEachOther) {
   EXPECT_EQ(error({"--upstream", "redis://a", "--redis_hostname", "b"}),
             "upstream.url: redis_hostname is given as well, by flag --redis_hostname (from flag --upstream)");

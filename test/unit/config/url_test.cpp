@@ -74,8 +74,15 @@ TEST(UpstreamUrl, TheLongestUnixPathHas107Bytes) {
   expect_refused("unix:///" + std::string(107, 'x'), "107");
 }
 
+TEST(UpstreamUrl, RedissIsRedisWithTls) {
+  EXPECT_EQ(parse_upstream_url("rediss://u:secret@h:1/2"),
+            (Upstream{.host = "h", .port = 1, .is_tls = true, .user = "u", .password = "secret", .db = 2}));
+  EXPECT_EQ(parse_upstream_url("REDISS://h"), (Upstream{.host = "h", .is_tls = true}));
+  EXPECT_EQ(display_url({.host = "h", .is_tls = true, .user = "u", .password = "secret"}), "rediss://u:***@h:6379");
+  expect_refused("rediss://h?ca=/x", "no '?'");
+}
+
 TEST(UpstreamUrl, WhatIsNotThereYetIsSaidToBeSo) {
-  expect_refused("rediss://:secret@h", "rediss:// is not available in this version");
   expect_refused("quic://h", "quic:// is not available in this version");
 }
 
