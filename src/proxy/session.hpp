@@ -158,6 +158,8 @@ class Session final : private net::StreamEvents {
   [[nodiscard]] resp::Protocol protocol() const noexcept { return lane_.protocol; }
   /// From the next reply on. REQUIRES: may_change_link().
   void set_protocol(resp::Protocol protocol);
+  /// How clients of its listener prove who they are.
+  [[nodiscard]] ListenerAuth listener_auth() const noexcept { return permit_.listener_auth(); }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   void set_name(std::string_view name) { name_ = name; }
   void set_library(std::string_view attribute, std::string_view value);

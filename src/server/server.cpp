@@ -38,7 +38,12 @@ std::expected<std::unique_ptr<Server>, std::string> Server::create(const config:
   std::unique_ptr<Server> server(new Server(options, std::move(*handlers), std::move(*commands)));
   // Before anybody can connect: whoever gets an answer may also count on a graceful stop.
   server->watch_signals();
-  if (auto listening = server->listen(); !listening) return std::unexpected(listening.error());
+  auto tls = upstream_tls(options);
+  if (!tls) return std::unexpected(std::move(tls.error()));
+  server->upstream_tls_ = std::move(*tls);
+  if (auto listening = server->listeners_.open(server->options_); !listening) {
+    return std::unexpected(std::move(listening.error()));
+  }
   server->make_workers();
   return server;
 }
@@ -58,38 +63,6 @@ Server::Server(const config::Options& options, proxy::HandlerRegistry handlers, 
 
 Server::~Server() = default;
 
-std::unexpected<std::string> Server::refused(std::string_view option, const std::string& why) const {
-  return std::unexpected(config::name_and_source(options_, option) + ": " + why);
-}
-
-std::unexpected<std::string> Server::refused_place(const std::string& why) const {
-  // Either may be at fault: an address that is not ours, a port that is taken.
-  return std::unexpected(config::name_and_source(options_, "listen.bind") + ", " +
-                         config::name_and_source(options_, "listen.port") + ": " + why);
-}
-
-std::expected<void, std::string> Server::listen() {
-  const config::ListenOptions& options = options_.listen;
-  if (options.port != 0) {
-    for (const std::string& address : options.bind) {
-      auto listener =
-          net::Listener::tcp(loop_, address, options.port, options.backlog,
-                             [this](base::UniqueFd fd, const net::Address&) { on_accept(std::move(fd), true); });
-      if (!listener) return refused_place(listener.error());
-      listeners_.push_back(std::move(*listener));
-    }
-  }
-  if (!options.unixsocket.empty()) {
-    auto listener =
-        net::Listener::unix_socket(loop_, options.unixsocket, options.unixsocketperm, options.backlog,
-                                   [this](base::UniqueFd fd, const net::Address&) { on_accept(std::move(fd), false); });
-    if (!listener) return refused("listen.unixsocket", listener.error());
-    listeners_.push_back(std::move(*listener));
-  }
-  if (listeners_.empty()) return refused("listen.port", "there is no port and no UNIX socket to listen on");
-  return {};
-}
-
 void Server::make_workers() {
   const Shared shared{.cache = cache_,
                       .cache_enabled = options_.cache.enabled,
@@ -104,21 +77,32 @@ void Server::make_workers() {
                       .outage_log = outage_log_,
                       .server_facts = server_facts_};
   for (unsigned i = 0; i < worker_count_; ++i) {
-    workers_.push_back(std::make_unique<Worker>(shared, worker_options(options_, i, worker_count_)));
+    workers_.push_back(std::make_unique<Worker>(shared, worker_options(options_, i, worker_count_, upstream_tls_)));
   }
 }
 
 void Server::watch_signals() {
   net::Signals::Handlers handlers;
   handlers.on_stop = [this](int signal, unsigned times) { on_stop_signal(signal, times); };
-  handlers.on_hangup = [] {
-    if (auto reopened = log::reopen()) {
-      log::info("log reopened");
-    } else {
-      log::error("log not reopened", {{"reason", reopened.error()}});
-    }
-  };
+  handlers.on_hangup = [this] { reload(); };
   signals_ = std::make_unique<net::Signals>(loop_, std::move(handlers));
+}
+
+/// What files say may have changed: the log may have been moved away, and certificates expire.
+void Server::reload() {
+  if (auto reopened = log::reopen()) {
+    log::info("log reopened");
+  } else {
+    log::error("log not reopened", {{"reason", reopened.error()}});
+  }
+  listeners_.reload();
+  if (!upstream_tls_) return;
+  if (auto reloaded = upstream_tls_->reload(); !reloaded) {
+    log::error("certificate not reloaded",
+               {{"option", tls_option("upstream", reloaded.error().part)}, {"reason", reloaded.error().text}});
+  } else {
+    log::info("certificate reloaded", {{"option", "upstream.tls_cert"}});
+  }
 }
 
 void Server::run() {
@@ -147,13 +131,8 @@ void Server::give_memory_back() {
 }
 
 void Server::log_start() const {
-  std::string places;
-  for (const auto& listener : listeners_) {
-    if (!places.empty()) places += ",";
-    places += listener->address().to_string();
-  }
   log::info("started", {{"version", base::kVersion},
-                        {"listen", places},
+                        {"listen", listeners_.addresses()},
                         {"port", options_.listen.port},
                         {"upstream", config::display_url(options_.upstream.target)},
                         {"workers", worker_count_},
@@ -171,16 +150,20 @@ void Server::log_start() const {
   }
 }
 
-void Server::on_accept(base::UniqueFd fd, bool is_tcp) {
-  proxy::ClientPermit permit(clients_, maxclients_, ++last_client_id_);
+void Server::on_arrival(Arrival arrival) {
+  base::UniqueFd fd = std::move(arrival.fd);
+  proxy::ClientPermit permit(clients_, maxclients_, ++last_client_id_, arrival.auth);
   if (!permit.is_valid()) {
     rejected_clients_.add();
-    // A new socket's buffer is empty: this fits or the client is gone.
-    static_cast<void>(::send(fd.value(), kTooManyClients.data(), kTooManyClients.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+    // A new socket's buffer is empty: this fits or the client is gone. To TLS it would be noise.
+    if (!arrival.rules.tls) {
+      static_cast<void>(
+          ::send(fd.value(), kTooManyClients.data(), kTooManyClients.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+    }
     return;
   }
-  if (is_tcp) net::apply(net::SocketOptions::for_client(options_.listen.tcp_keepalive), fd.value());
-  workers_[next_worker_]->adopt(std::move(fd), std::move(permit));
+  if (arrival.is_tcp) net::apply(net::SocketOptions::for_client(options_.listen.tcp_keepalive), fd.value());
+  workers_[next_worker_]->adopt(std::move(fd), std::move(arrival.rules), std::move(permit));
   next_worker_ = (next_worker_ + 1) % workers_.size();
 }
 
@@ -190,7 +173,7 @@ void Server::on_stop_signal(int signal, unsigned times) {
     return;
   }
   log::info("stopping", {{"signal", signal}, {"clients", clients_.load()}});
-  for (const auto& listener : listeners_) listener->close();
+  listeners_.close();
   stop_timer_.start(options_.shutdown_timeout);
   for (const auto& worker : workers_) {
     worker->drain([this] {

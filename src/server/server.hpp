@@ -12,7 +12,6 @@
 #include "command/table.hpp"
 #include "config/options.hpp"
 #include "net/event_loop.hpp"
-#include "net/listener.hpp"
 #include "net/mailbox.hpp"
 #include "net/outage_log.hpp"
 #include "net/resolver.hpp"
@@ -22,7 +21,9 @@
 #include "proxy/fill_table.hpp"
 #include "proxy/handler_registry.hpp"
 #include "proxy/services.hpp"
+#include "server/listeners.hpp"
 #include "server/worker.hpp"
+#include "server/worker_options.hpp"
 #include "upstream/server_facts.hpp"
 
 namespace anteroom::server {
@@ -46,14 +47,12 @@ class Server final : private proxy::FillMesh, private proxy::ClientMesh, private
  private:
   Server(const config::Options& options, proxy::HandlerRegistry handlers, command::Table commands);
   void watch_signals();
-  std::expected<void, std::string> listen();
-  [[nodiscard]] std::unexpected<std::string> refused(std::string_view option, const std::string& why) const;
-  [[nodiscard]] std::unexpected<std::string> refused_place(const std::string& why) const;
+  void reload();
   void make_workers();
   void log_start() const;
   void warn_of_unknown_denials() const;
   void give_memory_back();
-  void on_accept(base::UniqueFd fd, bool is_tcp);
+  void on_arrival(Arrival arrival);
   void on_stop_signal(int signal, unsigned times);
   void finish();
 
@@ -83,7 +82,8 @@ class Server final : private proxy::FillMesh, private proxy::ClientMesh, private
   std::atomic<std::size_t> clients_{0};
   metrics::Counter rejected_clients_;  // for want of a place
 
-  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  TlsContexts upstream_tls_;  // null: without TLS
+  Listeners listeners_{loop_, [this](Arrival arrival) { on_arrival(std::move(arrival)); }};
   std::vector<std::unique_ptr<Worker>> workers_;
   std::size_t next_worker_ = 0;
   std::size_t drained_ = 0;

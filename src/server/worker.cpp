@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/random.hpp"
-#include "net/socket_stream.hpp"
 #include "proxy/session.hpp"
 
 namespace anteroom::server {
@@ -96,15 +95,21 @@ void Worker::run() {
   loop_.run();
 }
 
-void Worker::adopt(base::UniqueFd fd, proxy::ClientPermit permit) {
-  mailbox_.post([this, fd = std::move(fd), permit = std::move(permit)]() mutable {
-    const proxy::SessionId id = sessions_.allocate();
-    auto stream = std::make_unique<net::SocketStream>(loop_, std::move(fd));
-    auto session = std::make_unique<proxy::Session>(id, std::move(permit), std::move(stream), services_);
-    proxy::Session& started = *session;
-    sessions_.put(id, std::move(session));
-    started.start();
+void Worker::adopt(base::UniqueFd fd, net::EntryRules rules, proxy::ClientPermit permit) {
+  mailbox_.post([this, fd = std::move(fd), rules = std::move(rules), permit = std::move(permit)]() mutable {
+    reception_.receive(std::move(fd), rules,
+                       [this, permit = std::move(permit)](std::unique_ptr<net::ByteStream> stream) mutable {
+                         start_session(std::move(stream), std::move(permit));
+                       });
   });
+}
+
+void Worker::start_session(std::unique_ptr<net::ByteStream> stream, proxy::ClientPermit permit) {
+  const proxy::SessionId id = sessions_.allocate();
+  auto session = std::make_unique<proxy::Session>(id, std::move(permit), std::move(stream), services_);
+  proxy::Session& started = *session;
+  sessions_.put(id, std::move(session));
+  started.start();
 }
 
 void Worker::post(std::move_only_function<void(proxy::FillTable&)> task) {
@@ -118,6 +123,7 @@ void Worker::post(std::move_only_function<void(proxy::Services&)> task) {
 void Worker::drain(net::EventLoop::Task on_drained) {
   mailbox_.post([this, on_drained = std::move(on_drained)]() mutable {
     on_drained_ = std::move(on_drained);
+    reception_.close();  // who is not a client yet has asked for nothing
     sessions_.for_each([](proxy::Session& session) { session.drain(); });
     second_timer_.start(kDrainPoll);
   });
@@ -125,6 +131,7 @@ void Worker::drain(net::EventLoop::Task on_drained) {
 
 void Worker::stop() {
   mailbox_.post([this] {
+    reception_.close();
     sessions_.for_each([](proxy::Session& session) { session.close(); });
     pool_.close();
     pinned_.close();

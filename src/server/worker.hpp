@@ -15,6 +15,7 @@
 #include "metrics/worker_metrics.hpp"
 #include "net/event_loop.hpp"
 #include "net/mailbox.hpp"
+#include "net/reception.hpp"
 #include "proxy/cached_reads.hpp"
 #include "proxy/client_mesh.hpp"
 #include "proxy/client_pause.hpp"
@@ -79,8 +80,8 @@ class Worker {
   void start();
 
   // Any thread.
-  /// Takes over an accepted, non-blocking connection.
-  void adopt(base::UniqueFd fd, proxy::ClientPermit permit);
+  /// Takes over an accepted, non-blocking connection; it becomes a session when it has done what `rules` ask of it.
+  void adopt(base::UniqueFd fd, net::EntryRules rules, proxy::ClientPermit permit);
   void post(std::move_only_function<void(proxy::FillTable&)> task);
   void post(std::move_only_function<void(proxy::Services&)> task);
   /// Lets every session finish what it has asked for; calls `on_drained` on this thread when all are gone.
@@ -93,6 +94,7 @@ class Worker {
 
  private:
   void run();
+  void start_session(std::unique_ptr<net::ByteStream> stream, proxy::ClientPermit permit);
   void expire_entries();
   void every_second();
   void close_idle_sessions();
@@ -104,6 +106,7 @@ class Worker {
   metrics::WorkerMetrics metrics_;
   net::EventLoop loop_;
   net::Mailbox mailbox_{loop_};
+  net::Reception reception_{loop_, metrics_};
   base::ReadBuffer scratch_;
   proxy::HookChain hooks_;
   proxy::Services services_;  // before the sessions, which use it to the end

@@ -1,9 +1,13 @@
 #include "server/worker_options.hpp"
 
+#include <utility>
+
+#include "server/listeners.hpp"
+
 namespace anteroom::server {
 namespace {
 
-net::ConnectTarget connect_target(const config::UpstreamOptions& upstream) {
+net::ConnectTarget connect_target(const config::UpstreamOptions& upstream, const TlsContexts& tls) {
   net::ConnectTarget target;
   if (upstream.target.kind == config::Upstream::Kind::kUnix) {
     target.unix_path = upstream.target.path;
@@ -15,13 +19,16 @@ net::ConnectTarget connect_target(const config::UpstreamOptions& upstream) {
   target.connect_timeout = upstream.connect_timeout;
   // A local socket answers at once or not at all; patience is for networks.
   target.connect_unix_timeout = std::min(upstream.connect_timeout, target.connect_unix_timeout);
+  target.tls = {.contexts = tls,
+                .server_name = upstream.tls_server_name.empty() ? target.host : upstream.tls_server_name,
+                .timeout = upstream.tls_timeout};
   target.socket = net::SocketOptions::for_upstream(upstream.response_timeout);
   return target;
 }
 
-upstream::LinkOptions link_options(const config::UpstreamOptions& upstream) {
+upstream::LinkOptions link_options(const config::UpstreamOptions& upstream, const TlsContexts& tls) {
   upstream::LinkOptions link;
-  link.target = connect_target(upstream);
+  link.target = connect_target(upstream, tls);
   link.credentials = {upstream.target.user, upstream.target.password};
   link.db = upstream.target.db;
   link.handshake_timeout = upstream.handshake_timeout;
@@ -33,9 +40,10 @@ upstream::LinkOptions link_options(const config::UpstreamOptions& upstream) {
   return link;
 }
 
-backend::HiredisBackend::Options backend_options(const config::UpstreamOptions& upstream, bool tracking) {
+backend::HiredisBackend::Options backend_options(const config::UpstreamOptions& upstream, bool tracking,
+                                                 const TlsContexts& tls) {
   backend::HiredisBackend::Options backend;
-  backend.target = connect_target(upstream);
+  backend.target = connect_target(upstream, tls);
   backend.user = upstream.target.user;
   backend.password = upstream.target.password;
   backend.tracking = tracking;
@@ -81,18 +89,34 @@ cache::TtlPolicy ttl_policy(const config::CacheOptions& cache) {
 
 }  // namespace
 
-WorkerOptions worker_options(const config::Options& options, unsigned number, unsigned workers) {
+std::expected<TlsContexts, std::string> upstream_tls(const config::Options& options) {
+  const config::UpstreamOptions& upstream = options.upstream;
+  if (!upstream.target.is_tls) return nullptr;
+  auto tls = net::TlsContextSource::create(
+      {.role = net::TlsOptions::Role::kClient,
+       .certificate_file = upstream.tls_cert,
+       .key_file = upstream.tls_key,
+       .ca_file = upstream.tls_ca,
+       .verify = upstream.tls_verify ? net::TlsOptions::Verify::kRequired : net::TlsOptions::Verify::kNone});
+  if (tls) return std::move(*tls);
+  const std::string option = tls_option("upstream", tls.error().part);
+  return std::unexpected(config::name_and_source(options, option) + ": " + tls.error().text);
+}
+
+WorkerOptions worker_options(const config::Options& options, unsigned number, unsigned workers,
+                             const TlsContexts& upstream_tls) {
   WorkerOptions worker;
   worker.number = cache::OwnerId{static_cast<std::uint8_t>(number)};
   worker.workers = workers;
-  worker.link = link_options(options.upstream);
+  worker.link = link_options(options.upstream, upstream_tls);
   worker.pinned = {.links_max = options.upstream.pinned_links_max,
                    .waiters_max = options.upstream.queue_requests_max,
                    .wait_max = options.upstream.pinned_wait_max,
                    .idle_max = options.upstream.pinned_idle_max,
                    .age_max = options.upstream.pinned_age_max,
                    .idle_min = 0};
-  worker.backend = backend_options(options.upstream, options.cache.consistency == config::Consistency::kTracking);
+  worker.backend =
+      backend_options(options.upstream, options.cache.consistency == config::Consistency::kTracking, upstream_tls);
   worker.coherence = coherence_options(options.cache, number);
   worker.ttl = ttl_policy(options.cache);
   worker.untracked_ttl = worker.ttl;
