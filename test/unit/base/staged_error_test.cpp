@@ -15,6 +15,9 @@ std::vector<StagedError> one_of_each() {
   return {StagedError::dns_failed("h", milliseconds(1)),
           StagedError::connect_failed(Stage::kConnect, "why", milliseconds(1)),
           StagedError::connect_failed(Stage::kConnectUnix, "why", milliseconds(1)),
+          StagedError::tls_timeout(milliseconds(1)),
+          StagedError::tls_failed("why", milliseconds(1)),
+          StagedError::tls_refused("expired"),
           StagedError::handshake_timeout(milliseconds(1)),
           StagedError::handshake_lost(),
           StagedError::authentication_failed("WRONGPASS x"),
@@ -32,6 +35,10 @@ TEST(StagedError, TextNamesStageAndWhatIsKnown) {
   EXPECT_EQ(StagedError::connect_failed(Stage::kConnect, "127.0.0.1:1: Connection refused", milliseconds(3)).reply(),
             "MASTERDOWN anteroom: cannot connect to upstream: 127.0.0.1:1: Connection refused (stage=connect "
             "executed=no after=3ms)");
+  EXPECT_EQ(StagedError::tls_timeout(milliseconds(2000)).reply(),
+            "MASTERDOWN anteroom: upstream did not finish the TLS handshake (stage=tls executed=no after=2000ms)");
+  EXPECT_EQ(StagedError::tls_refused("wrong_name").reply(),
+            "ERR anteroom: upstream TLS verification failed (stage=tls executed=no reason=wrong_name)");
   EXPECT_EQ(StagedError::no_reply(milliseconds(3000)).reply(),
             "TIMEOUT anteroom: no reply from upstream within 3000ms (stage=response executed=unknown)");
   EXPECT_EQ(StagedError::connection_lost(Executed::kUnknown).reply(),

@@ -49,6 +49,40 @@ TEST_F(WorkerOptionsTest, UnixSocketTakesThePlaceOfHostAndPort) {
   EXPECT_EQ(worker.backend.target.unix_path, "/run/redis.sock");
 }
 
+TEST_F(WorkerOptionsTest, WithoutRedissThereIsNoTls) {
+  const auto tls = upstream_tls(options_);
+  ASSERT_TRUE(tls.has_value());
+  EXPECT_EQ(*tls, nullptr);
+  EXPECT_FALSE(made().link.target.tls.is_wanted());
+}
+
+TEST_F(WorkerOptionsTest, LinkAndFillConnectionSpeakTheSameTls) {
+  options_.upstream.target.is_tls = true;
+  options_.upstream.target.host = "redis.example";
+  options_.upstream.tls_verify = false;
+  options_.upstream.tls_timeout = milliseconds(7);
+  const auto tls = upstream_tls(options_);
+  ASSERT_TRUE(tls.has_value() && *tls != nullptr);
+
+  for (const bool is_named : {false, true}) {
+    if (is_named) options_.upstream.tls_server_name = "other.example";
+    const WorkerOptions worker = worker_options(options_, 0, 1, *tls);
+    for (const net::ConnectTarget* target : {&worker.link.target, &worker.backend.target}) {
+      EXPECT_EQ(target->tls.contexts, *tls);
+      EXPECT_EQ(target->tls.server_name, is_named ? "other.example" : "redis.example");
+      EXPECT_EQ(target->tls.timeout, milliseconds(7));
+    }
+  }
+}
+
+TEST_F(WorkerOptionsTest, AFileOfTlsThatIsNotThereIsNamedWithItsOption) {
+  options_.upstream.target.is_tls = true;
+  options_.upstream.tls_ca = "/nonexistent/ca.crt";
+  const auto tls = upstream_tls(options_);
+  ASSERT_FALSE(tls.has_value());
+  EXPECT_EQ(tls.error(), "upstream.tls_ca (from default): /nonexistent/ca.crt: No such file or directory");
+}
+
 TEST_F(WorkerOptionsTest, LocalSocketIsNeverWaitedForLongerThanAHostWouldBe) {
   options_.upstream.connect_timeout = milliseconds(100);
   EXPECT_EQ(made().link.target.connect_unix_timeout, milliseconds(100));
