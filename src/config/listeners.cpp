@@ -169,7 +169,9 @@ class Checker {
     if (is_unix && !one.path.empty() && one.path == other.path) {
       refuse(one, "path", "is the path of " + other.option_of("path") + " as well");
     }
-    const auto everywhere = [](const std::vector<std::string>& bind) { return std::ranges::find(bind, "*") != bind.end(); };
+    const auto everywhere = [](const std::vector<std::string>& bind) {
+      return std::ranges::find(bind, "*") != bind.end();
+    };
     const bool shares_address = everywhere(one.bind) || everywhere(other.bind) ||
                                 std::ranges::find_first_of(one.bind, other.bind) != one.bind.end();
     if (!is_unix && one.port != 0 && one.port == other.port && shares_address) {
