@@ -173,6 +173,21 @@ Extraction extract_written_keys(const Facts& facts, Args args, KeyList& out) {
   return extract(facts, args, out, facts.has(kWrite), is_write);
 }
 
+std::size_t key_sources(const Facts& facts) noexcept {
+  return facts.keys.size() + (facts.key_walk == KeyWalk::kNone ? 0 : 1);
+}
+
+Extraction extract_keys_of(const Facts& facts, Args args, std::size_t source, KeyList& out) {
+  out.clear();
+  const bool is_found =
+      source < facts.keys.size() ? push_spec(facts.keys[source], facts, args, out) : push_walk(facts, args, out);
+  if (!is_found) {
+    out.clear();
+    return Extraction::kUnknown;
+  }
+  return out.empty() ? Extraction::kNoKeys : Extraction::kKeys;
+}
+
 CacheEffect cache_effect(const Facts& facts, Args args) noexcept {
   bool stores = true;
   if (facts.key_walk == KeyWalk::kSort) {

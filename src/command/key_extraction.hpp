@@ -49,6 +49,12 @@ enum class Extraction : std::uint8_t {
 /// Only those that the request may change; one that might be unchanged in the end is among them.
 [[nodiscard]] Extraction extract_written_keys(const Facts& facts, std::span<const std::string_view> args, KeyList& out);
 
+/// Only the keys of one source, for who must know how each key is used (AclFacts::key_uses): the `source`th of
+/// Facts::keys, or behind them what Facts::key_walk finds. There are key_sources() of them. Channels are found as well.
+[[nodiscard]] std::size_t key_sources(const Facts& facts) noexcept;
+[[nodiscard]] Extraction extract_keys_of(const Facts& facts, std::span<const std::string_view> args, std::size_t source,
+                                         KeyList& out);
+
 /// What this request can do to cached values. Of kWritesKeys, extract_written_keys() has the keys.
 [[nodiscard]] CacheEffect cache_effect(const Facts& facts, std::span<const std::string_view> args) noexcept;
 /// Also for requests that matched nothing here: a newer server or a module may know them and write anything.
