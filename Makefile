@@ -21,8 +21,8 @@ out := build/$(MODE)
 # --- What there is ---------------------------------------------------------------------------------------------------
 
 # Lower layers first; a module may use only what stands before it (test/lint/layers.py has the exact edges).
-module_order := base metrics resp config command cache net quic route upstream backend proxy admin server gateway \
-                client main
+module_order := base metrics resp config command access cache net quic route upstream backend proxy admin server \
+                gateway client main
 source_folders := $(patsubst src/%/,%,$(sort $(dir $(wildcard src/*/*.cpp))))
 unplaced := $(filter-out $(module_order),$(source_folders))
 $(if $(unplaced),$(error src/ has folders that module_order in the Makefile does not place: $(unplaced)))
