@@ -91,6 +91,7 @@ TEST(FailureLimiter, NoRoomForAddressesCountsAllTheSame) {
 TEST(FailureLimiter, CountsOfManyThreadsAddUp) {
   FailureLimiter limiter({.failures_max = 4000, .window = milliseconds(1000), .addresses_max = 8});
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&limiter] {
       for (int i = 0; i < 1000; ++i) {
