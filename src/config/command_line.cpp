@@ -13,8 +13,11 @@
 namespace anteroom::config {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Subcommand>, 3> kSubcommands{
-    {{"serve", Subcommand::kServe}, {"check", Subcommand::kCheck}, {"options", Subcommand::kOptions}}};
+constexpr std::array<std::pair<std::string_view, Subcommand>, 4> kSubcommands{
+    {{"serve", Subcommand::kServe},
+     {"check", Subcommand::kCheck},
+     {"options", Subcommand::kOptions},
+     {"hash-password", Subcommand::kHashPassword}}};
 
 std::vector<std::string> flag_names() {
   std::vector<std::string> names{"--config", "--help", "--version"};
@@ -91,8 +94,8 @@ class Parser {
       return;
     }
     has_subcommand_ = true;
-    refuse(in_quotes(word), "unknown subcommand" + suggestion(word, {"serve", "check", "options"}) +
-                                " (there are serve, check and options)");
+    refuse(in_quotes(word), "unknown subcommand" + suggestion(word, {"serve", "check", "options", "hash-password"}) +
+                                " (there are serve, check, options and hash-password)");
   }
 
   void refuse_flag(std::string_view name, bool has_value) {

@@ -9,7 +9,7 @@
 /// Splits the program's arguments into subcommand and flags. Pure; values are judged by load().
 namespace anteroom::config {
 
-enum class Subcommand : std::uint8_t { kServe, kCheck, kOptions };
+enum class Subcommand : std::uint8_t { kServe, kCheck, kOptions, kHashPassword };
 
 struct Flag {
   const Descriptor* option;

@@ -37,6 +37,24 @@ Json json_of(const ListenerOptions& listener) {
   return object;
 }
 
+/// In the form of the file. The passwords that files hold are not members of their own.
+Json users_json(const AuthOptions& auth) {
+  Json users = Json::array();
+  for (const AuthUser& each : auth.users) {
+    const AuthUser user = each.masked();
+    Json members{{"name", user.name}, {"rules", user.rules}};
+    if (!user.password_file.empty()) members["password_file"] = user.password_file;
+    if (!user.upstream_user.empty()) members["upstream_user"] = user.upstream_user;
+    if (!user.upstream_password_file.empty()) {
+      members["upstream_password_file"] = user.upstream_password_file;
+    } else if (!user.upstream_password.empty()) {
+      members["upstream_password"] = user.upstream_password;
+    }
+    users.push_back(std::move(members));
+  }
+  return users;
+}
+
 std::string as_code(std::string_view text) { return text.empty() ? std::string{} : '`' + std::string(text) + '`'; }
 
 std::string_view placeholder(const Descriptor& option) {
@@ -142,6 +160,10 @@ beats the file, which beats the default; an empty variable counts as unset. `ant
 * Lists are JSON lists of strings; in flags and variables their items are separated by commas.
 * Sizes are bytes; they may end in `k`, `kb`, `m`, `mb`, `g` or `gb` (`1k` is 1000, `1kb` is 1024), in the file as a string.
 * Where a second name is given, it is the one of the original caching tool. If both are in the environment, the first counts.
+* `auth.users` is only in the file: a list of objects with the members `name`, `rules` (access rules of Redis 7, as
+  `on #HASH ~cache:* +@read`, where `anteroom hash-password` makes HASH), `password_file` (one password more),
+  `upstream_user`, and `upstream_password` or `upstream_password_file` (as whom the user's requests go to Redis; only
+  then scripts are for others than users who may do everything). A user `default` with `nopass` is who has not logged in.
 * Keep passwords in a file or the environment. Those given in flags are overwritten in the process's arguments, but the
   shell may remember them.
 )";
@@ -156,6 +178,7 @@ constexpr std::string_view kHelpStart =
   anteroom [serve] [FLAGS]   serve clients until SIGTERM or Ctrl-C
   anteroom check [FLAGS]     print the effective configuration and where each value comes from, or all that is wrong with it
   anteroom options           print the reference of all options, with their names in the file and the environment
+  anteroom hash-password     read a password from standard input and print its hash for auth.users
   anteroom --version
 
 Flags:
@@ -180,6 +203,9 @@ std::string effective_json(const Options& options) {
   for (const ListenerOptions& listener : options.listen.listeners) listeners.push_back(json_of(listener));
   const auto origin = options.sources.find(kListenersPath);
   sources[std::string(kListenersPath)] = origin == options.sources.end() ? "default" : origin->second;
+  configuration["auth"]["users"] = users_json(options.auth);
+  const auto users_source = options.sources.find("auth.users");
+  sources["auth.users"] = users_source == options.sources.end() ? "default" : users_source->second;
   const Json all{{"config_file", options.config_file}, {"configuration", configuration}, {"sources", sources}};
   // Paths need not be UTF-8.
   return all.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';

@@ -38,6 +38,8 @@ inline constexpr std::array<std::string_view, 3> kChoices<MgetMode>{"snapshot", 
 template <>
 inline constexpr std::array<std::string_view, 3> kChoices<HashCommands>{"auto", "on", "off"};
 template <>
+inline constexpr std::array<std::string_view, 3> kChoices<AuthMode>{"none", "proxy", "passthrough"};
+template <>
 inline constexpr std::array<std::string_view, 5> kChoices<log::Level>{"trace", "debug", "info", "warn", "error"};
 template <>
 inline constexpr std::array<std::string_view, 2> kChoices<log::Format>{"logfmt", "json"};
@@ -113,6 +115,7 @@ Descriptor option(Descriptor descriptor) {
 
 // The tables that stand in files of their own.
 
+[[nodiscard]] std::vector<Descriptor> auth_options();
 [[nodiscard]] std::vector<Descriptor> cache_options();
 [[nodiscard]] std::vector<Descriptor> listen_tls_options();
 [[nodiscard]] std::vector<Descriptor> upstream_tls_options();

@@ -50,7 +50,7 @@ Problem judge_commands(Value& value) {
   return std::nullopt;
 }
 
-// The tables; those of the cache are in cache_descriptors.cpp, those of TLS in tls_descriptors.cpp.
+// The tables; those of the cache, of TLS and of authentication are in cache_, tls_ and auth_descriptors.cpp.
 
 std::vector<Descriptor> listen_options() {
   using G = ListenOptions;
@@ -273,7 +273,7 @@ std::vector<Descriptor> other_options() {
 std::vector<Descriptor> all_options() {
   std::vector<Descriptor> all;
   for (const auto group : {listen_options, listen_tls_options, upstream_options, upstream_tls_options,
-                           pinned_link_options, cache_options, limit_options, other_options}) {
+                           pinned_link_options, cache_options, limit_options, auth_options, other_options}) {
     const std::vector<Descriptor> part = group();
     all.insert(all.end(), part.begin(), part.end());
   }

@@ -14,6 +14,7 @@
 
 #include "base/ascii.hpp"
 #include "base/unique_fd.hpp"
+#include "config/auth_users.hpp"
 #include "config/descriptor.hpp"
 #include "config/json_file.hpp"
 #include "config/listeners.hpp"
@@ -42,6 +43,7 @@ std::vector<std::string> known_paths() {
     paths.emplace_back(first_part(option.path));
     if (!option.old_name.empty()) paths.emplace_back(option.old_name);
   }
+  paths.emplace_back(kUsersPath);
   return paths;
 }
 
@@ -95,6 +97,11 @@ class Loader {
 
   void take_setting(const Setting& setting, const std::string& file) {
     if (setting.path == kListenersPath) return take_listeners(setting, file, options_.listen, origins_, errors_);
+    if (setting.path == kUsersPath) {
+      take_users(setting, file, options_.auth, errors_);
+      origins_[std::string(kUsersPath)] = {.level = Level::kFile, .source = file + ": " + std::string(kUsersPath)};
+      return;
+    }
     const Descriptor* option = find_by_path(setting.path);
     if (option == nullptr) return refuse_setting(setting, file);
     const auto [earlier, is_first] = file_paths_.emplace(option->path, setting.path);
@@ -109,6 +116,14 @@ class Loader {
 
   void refuse_setting(const Setting& setting, const std::string& file) {
     const std::string& section = setting.section;
+    // Of a list of objects where strings belong only the list itself is worth a word.
+    const std::string list = setting.path.substr(0, setting.path.find('['));
+    if (const Descriptor* option = find_by_path(list); option != nullptr) {
+      const JsonValue mixed = OtherJson{"a list with other things than strings"};
+      if (reported_.insert(list).second)
+        refuse(option->path, value_from_json(*option, mixed).error(), file + ": " + list);
+      return;
+    }
     const bool is_known_section = is_section(section);
     const auto* other = std::get_if<OtherJson>(&setting.value);
     if (is_known_section && section == setting.path) {

@@ -24,6 +24,7 @@ enum class Consistency : std::uint8_t { kTtl, kTracking };
 enum class Eviction : std::uint8_t { kLru, kS3Fifo };
 enum class MgetMode : std::uint8_t { kSnapshot, kPerKey, kOff };
 enum class HashCommands : std::uint8_t { kAuto, kOn, kOff };
+enum class AuthMode : std::uint8_t { kNone, kProxy, kPassthrough };
 
 struct ListenOptions {
   std::vector<std::string> bind{"127.0.0.1"};  ///< addresses; "*" is every address of the machine
@@ -127,6 +128,32 @@ struct LimitOptions {
   std::int64_t bulk_bytes = 512LL * 1024 * 1024;
 };
 
+/// One entry of auth.users, from the file only. Holds secrets: print it with masked().
+struct AuthUser {
+  std::string name{};
+  std::string rules{};  ///< Redis's access rules, judged by access/
+  std::string password_file{};
+  std::string upstream_user{};
+  std::string upstream_password_file{};
+  std::string password{};           ///< what `password_file` holds
+  std::string upstream_password{};  ///< given, or what `upstream_password_file` holds
+
+  /// Without what is secret: passwords are `***`, and so are passwords and hashes in the rules.
+  [[nodiscard]] AuthUser masked() const;
+  bool operator==(const AuthUser&) const = default;
+};
+
+struct AuthOptions {
+  AuthMode mode = AuthMode::kNone;
+  std::string password;       ///< of the user `default`, who then may do everything; given, or what the file holds
+  std::string password_file;  ///< empty: none
+  std::vector<AuthUser> users;
+  std::uint32_t failures_max = 10;  ///< from one address in `failure_window`; 0: no limit
+  Milliseconds failure_window{60'000};
+  std::int64_t preauth_args_max = 10;
+  std::int64_t preauth_bulk_bytes = 16 * 1024;
+};
+
 struct CommandOptions {
   /// Lower case; a container and its subcommand with one space between.
   std::vector<std::string> deny{"shutdown",      "debug",          "replicaof", "slaveof",     "sync",
@@ -147,6 +174,7 @@ struct Options {
   CacheOptions cache;
   LimitOptions limits;
   CommandOptions commands;
+  AuthOptions auth;
   LogOptions log;
   std::uint32_t workers = 0;  ///< 0: one for each core
   Milliseconds shutdown_timeout{5'000};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "config/auth_users.hpp"
 #include "config/listeners.hpp"
 
 namespace anteroom::config {
@@ -161,12 +162,8 @@ class Resolver {
 
   void read_password_file() {
     const std::string& path = options_.upstream.given.password_file;
-    auto content = read_(path, kPasswordFileBytesMax);
-    if (!content) return refuse(kPasswordFile, path + ": " + content.error());
-    if (content->ends_with('\n')) content->pop_back();
-    if (content->ends_with('\r')) content->pop_back();
-    if (content->empty()) return refuse(kPasswordFile, path + ": is empty");
-    if (content->find('\0') != std::string_view::npos) return refuse(kPasswordFile, path + ": has a NUL byte");
+    auto content = read_secret_file(read_, path);
+    if (!content) return refuse(kPasswordFile, content.error());
     target_.password = std::move(*content);
     origins_[std::string(kPassword)] = origin(kPasswordFile);
   }
@@ -193,6 +190,17 @@ class Resolver {
 
 void resolve(Options& options, Origins& origins, const FileReader& read, Errors& errors) {
   Resolver(options, origins, read, errors).resolve();
+  resolve_auth(options.auth, origins, read, errors);
+}
+
+std::expected<std::string, std::string> read_secret_file(const FileReader& read, const std::string& path) {
+  auto content = read(path, kPasswordFileBytesMax);
+  if (!content) return std::unexpected(path + ": " + content.error());
+  if (content->ends_with('\n')) content->pop_back();
+  if (content->ends_with('\r')) content->pop_back();
+  if (content->empty()) return std::unexpected(path + ": is empty");
+  if (content->find('\0') != std::string_view::npos) return std::unexpected(path + ": has a NUL byte");
+  return content;
 }
 
 }  // namespace anteroom::config

@@ -10,8 +10,10 @@
 #include "config/describe.hpp"
 #include "config/loader.hpp"
 #include "main/check.hpp"
+#include "main/hash_password.hpp"
 #include "main/options.hpp"
 #include "main/serve.hpp"
+#include "server/users.hpp"
 
 namespace {
 
@@ -41,8 +43,15 @@ int run(const config::CommandLine& command_line) {
   if (command_line.subcommand == config::Subcommand::kOptions) {
     return command_line.errors.empty() ? app::run_options() : refuse(command_line.errors);
   }
+  if (command_line.subcommand == config::Subcommand::kHashPassword) {
+    return command_line.errors.empty() ? app::run_hash_password() : refuse(command_line.errors);
+  }
   const auto options = config::load(command_line, config::process_environment());
   if (!options) return refuse(options.error());
+  if (const std::string problem = server::judge_users(options->auth); !problem.empty()) {
+    std::fprintf(stderr, "anteroom: %s\n", problem.c_str());
+    return kExitBadOptions;
+  }
   return command_line.subcommand == config::Subcommand::kCheck ? app::run_check(*options) : app::run_serve(*options);
 }
 

@@ -87,8 +87,9 @@ TEST(CommandLine, UnknownFlagsAreOneLineEachWithoutTheirValue) {
 }
 
 TEST(CommandLine, UnknownWordsAreOneLineEach) {
-  EXPECT_EQ(errors_of({"srve"}),
-            Strings{"\"srve\": unknown subcommand, did you mean serve? (there are serve, check and options)"});
+  EXPECT_EQ(
+      errors_of({"srve"}),
+      Strings{"\"srve\": unknown subcommand, did you mean serve? (there are serve, check, options and hash-password)"});
   EXPECT_EQ(errors_of({"serve", "now"}), Strings{"\"now\": unexpected argument"});
   EXPECT_EQ(errors_of({"serve", "check"}), Strings{"check: is a second subcommand"});
   EXPECT_EQ(errors_of({"-"}).size(), 1U);
