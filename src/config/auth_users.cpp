@@ -106,6 +106,7 @@ class AuthResolver {
 
   /// Users who have no effect would make one believe that nobody else gets in.
   void check_mode() {
+    if (std::ranges::find(errors_, "auth.mode", &Error::option) != errors_.end()) return;
     const bool has_users = !auth_.users.empty() || !auth_.password.empty();
     if (auth_.mode == AuthMode::kProxy && !has_users && errors_.empty()) {
       refuse("auth.mode", "is proxy, but there is neither auth.password nor auth.users, so nobody could log in");

@@ -125,6 +125,11 @@ TEST(AuthUsers, AreAMistakeWithoutProxy) {
   }
 }
 
+TEST(AuthUsers, AModeThatDoesNotExistIsOneError) {
+  EXPECT_THAT(errors_of(R"({"mode":"proxi","users":[{"name":"a"}]})"),
+              ElementsAre(HasSubstr("\"proxi\" is not one of")));
+}
+
 TEST(AuthUsers, ThePasswordOfTheDefaultUserMayBeInAFile) {
   const std::map<std::string, std::string> files{{"p", "secret\n"}};
   EXPECT_EQ(loaded(R"({"mode":"proxy","password_file":"p"})", {}, files).auth.password, "secret");
