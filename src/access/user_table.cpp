@@ -46,6 +46,26 @@ std::expected<std::shared_ptr<const UserTable>, std::string> UserTable::build(co
   return table;
 }
 
+std::shared_ptr<const UserTable> UserTable::import(const command::Table& commands, std::span<const std::string> lines) {
+  constexpr std::string_view kStart = "user ";
+  auto table = std::make_shared<UserTable>();
+  auto acl_commands = AclCommands::build(commands);
+  if (!acl_commands) return table;
+  const auto shared = std::make_shared<const AclCommands>(std::move(*acl_commands));
+  for (const std::string_view line : lines) {
+    const std::size_t space = line.find(' ', kStart.size());
+    if (!line.starts_with(kStart) || space == std::string_view::npos) continue;
+    const std::string name(line.substr(kStart.size(), space - kStart.size()));
+    auto rules = parse_rules(*shared, line.substr(space + 1));
+    if (!rules || !rules->is_enabled) continue;
+    rules->passwords.clear();
+    rules->needs_no_password = false;
+    // An upstream user of his own: what scripts touch is judged where they run.
+    table->users_.emplace(name, User(name, std::move(*rules), {.user = name, .password = {}}, shared));
+  }
+  return table;
+}
+
 const User* UserTable::authenticate(std::string_view name, std::string_view password) const noexcept {
   const Digest given = digest_of(password);
   const User* user = find(name);

@@ -33,6 +33,11 @@ class UserTable {
   [[nodiscard]] static std::expected<std::shared_ptr<const UserTable>, std::string> build(
       const command::Table& commands, std::span<const UserSpec> specs);
 
+  /// Users of another server, as ACL LIST tells them ("user NAME RULES"): to judge requests by, not to log in, so
+  /// without passwords. Lines that cannot be read are left out: such a user is unknown.
+  [[nodiscard]] static std::shared_ptr<const UserTable> import(const command::Table& commands,
+                                                               std::span<const std::string> lines);
+
   /// The user, if he is enabled and this is one of his passwords, or if he needs none; else null. Takes the same time
   /// whether the user exists or not: the password is hashed and compared with as many hashes as any user has.
   [[nodiscard]] const User* authenticate(std::string_view name, std::string_view password) const noexcept;

@@ -25,6 +25,8 @@ StagedError make(Stage stage, Executed executed, std::string_view code, std::str
 
 std::string first_word(std::string_view text) { return std::string(text.substr(0, text.find(' '))); }
 
+constexpr std::string_view kLoginDetail = " upstream=";
+
 }  // namespace
 
 std::string_view to_string(Stage stage) noexcept {
@@ -109,8 +111,10 @@ StagedError StagedError::handshake_lost() {
 
 StagedError StagedError::authentication_failed(std::string_view upstream_code) {
   return make(Stage::kHandshake, Executed::kNo, kErr, "upstream authentication failed",
-              " upstream=" + first_word(upstream_code));
+              std::string(kLoginDetail) + first_word(upstream_code));
 }
+
+bool StagedError::is_login_refused() const noexcept { return details.starts_with(kLoginDetail); }
 
 StagedError StagedError::handshake_refused(std::string_view upstream_error) {
   return make(Stage::kHandshake, Executed::kNo, kErr, "upstream refused the handshake: " + std::string(upstream_error));

@@ -39,6 +39,9 @@ struct StagedError {
   std::string details;       ///< " key=value" pairs put behind the stage; may be empty
   bool is_verbatim = false;  ///< `text` is the upstream's own error line and is passed on as it is
 
+  /// From authentication_failed().
+  [[nodiscard]] bool is_login_refused() const noexcept;
+
   /// The error reply without '-' and CRLF: "CODE anteroom: text (stage=... executed=...)", at most 256 bytes.
   [[nodiscard]] std::string reply() const;
 

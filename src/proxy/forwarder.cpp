@@ -209,6 +209,8 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const
   return slot;
 }
 
+upstream::Lane Forwarder::main_lane() const { return upstream::Lane(pool_->main_db()); }
+
 bool Forwarder::is_link_up(const upstream::Lane& lane, base::TimePoint now) const {
   const upstream::Link* const link = pool_->shared(lane);
   return link != nullptr && link->is_responsive(now, kSilenceMax);

@@ -67,6 +67,8 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void read_on_link(const upstream::Lane& lane, std::string_view command, std::vector<std::uint64_t> key_hashes,
                     Done done) override;
 
+  /// The lane of the links that the configuration names.
+  [[nodiscard]] upstream::Lane main_lane() const;
   /// The shared link of `lane` works: it is connected and does not owe a reply for longer than kSilenceMax. Dials it,
   /// if it is idle.
   [[nodiscard]] bool is_link_up(const upstream::Lane& lane, base::TimePoint now) const;

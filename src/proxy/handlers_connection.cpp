@@ -17,7 +17,10 @@ namespace anteroom::proxy {
 namespace {
 
 constexpr std::string_view kOk = "+OK\r\n";
-constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
+constexpr std::string_view kBadName = "ERR Client names cannot contain spaces, newlines or special characters.";
+constexpr std::string_view kHelloNeedsAuth =
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> "
+    "option can be used to authenticate the client and select the RESP protocol version at the same time";
 
 void handle_ping(Session& session, const Request& request) {
   if (request.args.size() > 2) {
@@ -88,9 +91,6 @@ void handle_select(Session& session, const Request& request) {
 
 // --- HELLO and AUTH ---
 
-/// Nobody has to log in here, as with a default user without password: that user may give any, others do not exist.
-bool is_valid_login(std::string_view user) { return user == "default"; }
-
 bool is_valid_name(std::string_view name) {
   for (const char c : name) {
     if (c < '!' || c > '~') return false;
@@ -99,17 +99,13 @@ bool is_valid_name(std::string_view name) {
 }
 
 void handle_auth(Session& session, const Request& request) {
+  const auto is_done = [](Session&) { return std::string(kOk); };
   if (request.args.size() > 3) {
     session.answer_error(request, "ERR syntax error");
   } else if (request.args.size() == 2) {
-    session.answer_error(
-        request,
-        "ERR AUTH <password> called without any password configured for the default user. Are you sure "
-        "your configuration is correct?");
-  } else if (!is_valid_login(request.args[1])) {
-    session.answer_error(request, kWrongPassword);
+    session.log_in(request, std::nullopt, request.args[1], is_done);
   } else {
-    session.answer(request, kOk);
+    session.log_in(request, request.args[1], request.args[2], is_done);
   }
 }
 
@@ -136,8 +132,10 @@ std::string hello_reply(const Session& session, const std::string& version) {
 /// The options of HELLO behind the version.
 struct HelloOptions {
   std::optional<std::string_view> user;
+  std::string_view password;
   std::optional<std::string_view> name;
-  std::string error;  // not empty: what to answer
+  bool is_name_first = false;  // before AUTH
+  std::string error;           // not empty: what to answer
 };
 
 HelloOptions parse_hello(std::span<const std::string_view> args) {
@@ -146,9 +144,11 @@ HelloOptions parse_hello(std::span<const std::string_view> args) {
     const std::size_t left = args.size() - 1 - i;
     if (base::equals_ignore_case(args[i], "AUTH") && left >= 2) {
       options.user = args[i + 1];
+      options.password = args[i + 2];
       i += 2;
     } else if (base::equals_ignore_case(args[i], "SETNAME") && left >= 1) {
       options.name = args[i + 1];
+      options.is_name_first = !options.user;
       i += 1;
     } else {
       options.error = "ERR Syntax error in HELLO option '" + std::string(args[i]) + "'";
@@ -160,6 +160,17 @@ HelloOptions parse_hello(std::span<const std::string_view> args) {
 
 bool is_offered(Session& session, std::int64_t version) {
   return version == 2 || (version == 3 && session.services().server_facts.speaks_resp3());
+}
+
+std::string greet(Session& session, resp::Protocol protocol, std::optional<std::string_view> name) {
+  std::string reply;
+  if (name && !is_valid_name(*name)) {
+    resp::append_error(reply, kBadName);
+    return reply;
+  }
+  session.set_protocol(protocol);
+  if (name) session.set_name(*name);
+  return hello_reply(session, session.services().server_facts.version());
 }
 
 void handle_hello(Session& session, const Request& request) {
@@ -180,15 +191,36 @@ void handle_hello(Session& session, const Request& request) {
   }
   if (!options.error.empty()) {
     session.answer_error(request, options.error);
-  } else if (options.user && !is_valid_login(*options.user)) {
-    session.answer_error(request, kWrongPassword);
-  } else if (options.name && !is_valid_name(*options.name)) {
-    session.answer_error(request, "ERR Client names cannot contain spaces, newlines or special characters.");
-  } else if (protocol == session.protocol() || session.may_change_link(request)) {
-    session.set_protocol(protocol);
-    if (options.name) session.set_name(*options.name);
-    session.answer(request, hello_reply(session, session.services().server_facts.version()));
+    return;
   }
+  // As in Redis, the options take effect in their order, whatever becomes of those behind them.
+  if (options.name && options.is_name_first) {
+    if (!is_valid_name(*options.name)) {
+      session.answer_error(request, kBadName);
+      return;
+    }
+    session.set_name(*options.name);
+  }
+  if (options.user) {
+    if (!session.may_change_link(request)) return;
+    session.log_in(request, options.user, options.password,
+                   [protocol, name = options.name ? std::optional<std::string>(*options.name) : std::nullopt](
+                       Session& logged_in) { return greet(logged_in, protocol, name); });
+  } else if (!session.is_authenticated()) {
+    session.answer_error(request, kHelloNeedsAuth);
+  } else if (protocol == session.protocol() || session.may_change_link(request)) {
+    session.answer(request, greet(session, protocol, options.name));
+  }
+}
+
+void handle_whoami(Session& session, const Request& request) {
+  if (!session.has_own_user()) {
+    handle_forward(session, request);
+    return;
+  }
+  std::string reply;
+  resp::append_bulk(reply, session.user_name());
+  session.answer(request, reply);
 }
 
 // --- INFO ---
@@ -263,6 +295,7 @@ constexpr std::array kHandlers = std::to_array<HandlerRegistry::Registration>({
     {"select", handle_select},
     {"auth", handle_auth},
     {"hello", handle_hello},
+    {"acl|whoami", handle_whoami},
     {"readonly", handle_cluster_mode},
     {"readwrite", handle_cluster_mode},
     {"asking", handle_cluster_mode},

@@ -30,6 +30,7 @@ namespace anteroom::proxy {
 
 class CachedReads;
 class ClientMesh;
+struct Authentication;
 class Coherence;
 class FillTable;
 class Forwarder;
@@ -39,6 +40,7 @@ class MonitorFeed;
 class PauseGate;
 class SessionTable;
 class SubscriptionHub;
+class UpstreamUsers;
 
 /// What a session may use before it is stopped. UPSTREAM.md B1.1, ARCHITECTURE.md 6.
 struct SessionLimits {
@@ -86,6 +88,8 @@ struct Services {
   MonitorFeed& monitor;
   ClientMesh& clients;
   PauseGate& pause;
+  const Authentication& auth;
+  UpstreamUsers& upstream_users;
   metrics::WorkerMetrics& metrics;
   const InfoSource& info;
   const upstream::ServerFacts& server_facts;

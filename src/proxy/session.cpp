@@ -9,6 +9,7 @@
 #include "command/table.hpp"
 #include "metrics/worker_metrics.hpp"
 #include "net/event_loop.hpp"
+#include "proxy/authentication.hpp"
 #include "proxy/client_pause.hpp"
 #include "proxy/fill_table.hpp"
 #include "proxy/forwarder.hpp"
@@ -25,6 +26,7 @@ Session::Session(SessionId id, ClientPermit permit, std::unique_ptr<net::ByteStr
       lane_(services.default_db),
       connected_at_(services.loop.now()),
       last_active_(connected_at_) {
+  begin_authentication();
   services_.metrics.connected_clients.add(1);
   services_.metrics.connections_received.add();
 }
@@ -82,6 +84,12 @@ void Session::dispatch_to_handler(const Request& request) {
     return;
   }
   if (pinned_ != nullptr && !pinned_->is_alive()) lose_pin();
+  if (auth_mode_ != ListenerAuth::kNone) {
+    if (const std::string refused = refusal_of_user(request); !refused.empty()) {
+      refuse(request, refused);
+      return;
+    }
+  }
   if (transaction_.is_open) {
     dispatch_in_transaction(request);
     return;
@@ -356,6 +364,7 @@ void Session::reset_state() {
   abandon_transaction();
   leave_feeds();
   lane_ = upstream::Lane(services_.default_db);
+  become_initial_user();
   set_reply_mode(ReplyMode::kOn);
   is_spared_from_eviction_ = false;
   name_.clear();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "access/user_table.hpp"
 #include "base/byte_queue.hpp"
 #include "base/clock.hpp"
 #include "base/read_buffer.hpp"
@@ -95,7 +97,8 @@ class Session final : private net::StreamEvents {
                  MgetMode mode);
   /// Reads of this session must stay behind what it has sent (R5), or there is no cache.
   [[nodiscard]] bool must_read_on_link() const noexcept {
-    return forwards_outstanding_ > 0 || services_.cache == nullptr || pinned_ != nullptr || transaction_.is_active();
+    return forwards_outstanding_ > 0 || services_.cache == nullptr || pinned_ != nullptr || transaction_.is_active() ||
+           is_judged_upstream_;
   }
   /// Takes no further command until the reply in `slot` has been given; it may have been already.
   void wait_for(ReplyQueue::Slot slot);
@@ -112,6 +115,16 @@ class Session final : private net::StreamEvents {
   void on_fill_reply(ReplyQueue::Slot slot, std::size_t part, const base::SharedBytes& encoded);
   void on_upstream_congested() { pause(kUpstreamFull); }
   void on_upstream_drained() { resume(kUpstreamFull); }
+
+  // Who it is: session_auth.cpp.
+  /// The reply, encoded, to whoever has just logged in.
+  using LoggedIn = std::function<std::string(Session&)>;
+  /// Answers AUTH and HELLO AUTH, with `on_success` if they succeed. No user: the form with a password alone.
+  void log_in(const Request& request, std::optional<std::string_view> user, std::string_view password,
+              LoggedIn on_success);
+  [[nodiscard]] bool is_authenticated() const noexcept { return is_authenticated_; }
+  /// Users of our own log in.
+  [[nodiscard]] bool has_own_user() const noexcept { return user_ != nullptr; }
 
   // For commands about clients.
   /// "normal" or "pubsub", as CLIENT LIST TYPE has them.
@@ -158,8 +171,6 @@ class Session final : private net::StreamEvents {
   [[nodiscard]] resp::Protocol protocol() const noexcept { return lane_.protocol; }
   /// From the next reply on. REQUIRES: may_change_link().
   void set_protocol(resp::Protocol protocol);
-  /// How clients of its listener prove who they are.
-  [[nodiscard]] ListenerAuth listener_auth() const noexcept { return permit_.listener_auth(); }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   void set_name(std::string_view name) { name_ = name; }
   void set_library(std::string_view attribute, std::string_view value);
@@ -199,6 +210,20 @@ class Session final : private net::StreamEvents {
   [[nodiscard]] bool must_pause(const Request& request) const;
   void end_skip() noexcept;
   [[nodiscard]] bool put_off_is_due() const noexcept;
+
+  // session_auth.cpp
+  void begin_authentication();
+  void become_initial_user();
+  void set_authenticated(bool authenticated);
+  void use_identity(const access::User& user);
+  void log_in_here(const Request& request, const std::string& name, std::string_view password, bool is_old_form,
+                   const LoggedIn& on_success);
+  void log_in_upstream(const Request& request, const std::string& name, std::string_view password, LoggedIn on_success);
+  void on_upstream_login(ReplyQueue::Slot slot, const std::shared_ptr<const upstream::Credentials>& login,
+                         std::string_view reply, const LoggedIn& on_success);
+  /// An error for what this user may not do, else empty.
+  [[nodiscard]] std::string refusal_of_user(const Request& request);
+  [[nodiscard]] std::string refusal_of_upstream_user(const Request& request);
 
   // session_push.cpp
   void confirm_subscription();
@@ -283,6 +308,11 @@ class Session final : private net::StreamEvents {
   ReplyMode reply_mode_ = ReplyMode::kOn;
   bool skip_is_new_ = false;  // CLIENT REPLY SKIP itself is being carried out
   bool is_spared_from_eviction_ = false;
+
+  ListenerAuth auth_mode_ = ListenerAuth::kNone;  // never kInherit
+  bool is_authenticated_ = true;
+  bool is_judged_upstream_ = false;     // the request at hand must not be answered here
+  const access::User* user_ = nullptr;  // of our own; the table is the process's
 
   std::string name_;
   std::string library_name_;

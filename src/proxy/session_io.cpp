@@ -215,7 +215,6 @@ void Session::close() {
 }
 
 std::string_view Session::type_name() const noexcept { return is_subscribed() ? "pubsub" : "normal"; }
-std::string Session::user_name() const { return "default"; }
 std::string Session::local_address() const { return stream_->local_name(); }
 
 std::string Session::describe() const {

@@ -19,8 +19,8 @@ struct Limits {
   /// False applies the two limits below on top, so that a stranger cannot make us hold much.
   bool is_authenticated = true;
 
-  static constexpr std::int64_t kUnauthenticatedArgsMax = 10;
-  static constexpr std::int64_t kUnauthenticatedBulkBytesMax = 16 * 1024;
+  std::int64_t unauthenticated_args_max = 10;
+  std::int64_t unauthenticated_bulk_bytes_max = 16 * 1024;
 
   /// The defaults for a client that must still authenticate.
   [[nodiscard]] static constexpr Limits unauthenticated() noexcept {

@@ -82,7 +82,7 @@ RequestParser::Progress RequestParser::read_count(base::ReadBuffer& in) {
   }
   const auto count = base::parse_int(frame.substr(1, at_ - 1));
   if (!count || *count > limits_.args_max) return fail("invalid multibulk length");
-  if (!limits_.is_authenticated && *count > Limits::kUnauthenticatedArgsMax) {
+  if (!limits_.is_authenticated && *count > limits_.unauthenticated_args_max) {
     return fail("unauthenticated multibulk length");
   }
   line_ = at_ += kLineEndBytes;
@@ -112,7 +112,7 @@ RequestParser::Progress RequestParser::read_bulk_length(std::string_view frame) 
   }
   const auto size = base::parse_int(frame.substr(line_ + 1, at_ - line_ - 1), 0, limits_.bulk_bytes_max);
   if (!size) return fail("invalid bulk length");
-  if (!limits_.is_authenticated && *size > Limits::kUnauthenticatedBulkBytesMax) {
+  if (!limits_.is_authenticated && *size > limits_.unauthenticated_bulk_bytes_max) {
     return fail("unauthenticated bulk length");
   }
   at_ += kLineEndBytes;

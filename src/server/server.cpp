@@ -13,6 +13,7 @@
 #include "base/version.hpp"
 #include "net/socket_stream.hpp"
 #include "server/fd_limit.hpp"
+#include "server/users.hpp"
 #include "server/worker_options.hpp"
 
 namespace anteroom::server {
@@ -28,6 +29,25 @@ unsigned count_workers(const config::Options& options) {
   return std::min<unsigned>(wanted, cache::kOwnersMax);
 }
 
+proxy::Authentication authentication(const config::AuthOptions& auth, access::FailureLimiter& failures) {
+  proxy::Authentication out;
+  out.failures = &failures;
+  out.preauth_args_max = auth.preauth_args_max;
+  out.preauth_bulk_bytes_max = auth.preauth_bulk_bytes;
+  switch (auth.mode) {
+    case config::AuthMode::kNone:
+      out.mode = proxy::ListenerAuth::kNone;
+      break;
+    case config::AuthMode::kProxy:
+      out.mode = proxy::ListenerAuth::kProxy;
+      break;
+    case config::AuthMode::kPassthrough:
+      out.mode = proxy::ListenerAuth::kPassthrough;
+      break;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::expected<std::unique_ptr<Server>, std::string> Server::create(const config::Options& options) {
@@ -36,6 +56,9 @@ std::expected<std::unique_ptr<Server>, std::string> Server::create(const config:
   auto handlers = proxy::HandlerRegistry::build(*commands, proxy::built_in_handlers());
   if (!handlers) return std::unexpected(handlers.error());
   std::unique_ptr<Server> server(new Server(options, std::move(*handlers), std::move(*commands)));
+  auto users = make_users(options.auth, server->commands_);
+  if (!users) return std::unexpected(std::move(users.error()));
+  server->auth_.users = std::move(*users);
   // Before anybody can connect: whoever gets an answer may also count on a graceful stop.
   server->watch_signals();
   auto tls = upstream_tls(options);
@@ -57,6 +80,8 @@ Server::Server(const config::Options& options, proxy::HandlerRegistry handlers, 
       maxclients_(fit_clients_into_fd_limit(options.listen.maxclients, worker_count_)),
       started_(std::chrono::steady_clock::now()),
       outage_log_(config::display_url(options.upstream.target)),
+      failures_({.failures_max = options.auth.failures_max, .window = options.auth.failure_window}),
+      auth_(authentication(options.auth, failures_)),
       cache_(cache_options(options, worker_count_), base::HashSeed::random()),
       stop_timer_(loop_, [this] { finish(); }),
       memory_timer_(loop_, [this] { give_memory_back(); }) {}
@@ -73,6 +98,7 @@ void Server::make_workers() {
                       .mesh = *this,
                       .clients = *this,
                       .pause = pause_,
+                      .auth = auth_,
                       .resolver = resolver_,
                       .outage_log = outage_log_,
                       .server_facts = server_facts_};

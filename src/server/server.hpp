@@ -16,6 +16,7 @@
 #include "net/outage_log.hpp"
 #include "net/resolver.hpp"
 #include "net/signals.hpp"
+#include "proxy/authentication.hpp"
 #include "proxy/client_mesh.hpp"
 #include "proxy/client_pause.hpp"
 #include "proxy/fill_table.hpp"
@@ -58,7 +59,9 @@ class Server final : private proxy::FillMesh, private proxy::ClientMesh, private
 
   void post(cache::OwnerId worker, std::move_only_function<void(proxy::FillTable&)> task) override;
   void ask_all(unsigned asker, Question question, Answer answer) override;
-  [[nodiscard]] bool has_user(std::string_view name) const override { return name == "default"; }
+  [[nodiscard]] bool has_user(std::string_view name) const override {
+    return name == "default" || (auth_.users && auth_.users->find(name) != nullptr);
+  }
   [[nodiscard]] std::string anteroom_section() const override;
   [[nodiscard]] std::string cache_section() const override;
   [[nodiscard]] std::string coherence_states() const override;
@@ -77,6 +80,8 @@ class Server final : private proxy::FillMesh, private proxy::ClientMesh, private
   net::OutageLog outage_log_;
   upstream::ServerFacts server_facts_;
   proxy::ClientPause pause_;
+  access::FailureLimiter failures_;
+  proxy::Authentication auth_;
   cache::Cache cache_;
 
   std::atomic<std::size_t> clients_{0};

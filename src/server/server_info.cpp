@@ -109,6 +109,7 @@ std::string Server::anteroom_section() const {
   section.add("anteroom_workers", worker_count_);
   section.add("anteroom_maxclients", maxclients_);
   section.add("rejected_connections", rejected_clients_.value());
+  section.add("auth_failures", failures_.failures());
   section.add("rejected_by_allow_list", listeners_.refused());
   section.add("upstream", config::display_url(options_.upstream.target));
   section.add("upstream_status", outage_log_.is_up() ? "up" : "down");

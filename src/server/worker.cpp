@@ -38,6 +38,8 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
                 .monitor = monitor_,
                 .clients = shared.clients,
                 .pause = pause_,
+                .auth = shared.auth,
+                .upstream_users = upstream_users_,
                 .metrics = metrics_,
                 .info = shared.info,
                 .server_facts = shared.server_facts,
@@ -57,6 +59,7 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
                {loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
                options_.link, base::random_seed()),
       pause_(loop_, sessions_, shared.pause),
+      upstream_users_(shared.commands),
       coherence_(loop_, shared.cache, metrics_, options_.coherence),
       fills_({loop_, sessions_, shared.cache, coherence_, shared.mesh, forwarder_, metrics_},
              {options_.workers > 1, options_.ttl, options_.untracked_ttl, options_.fill_timeout,
@@ -155,6 +158,7 @@ void Worker::every_second() {
   pinned_.reap(loop_.now());
   subscriptions_.tick(loop_.now());
   monitor_.tick();
+  upstream_users_.tick(forwarder_);
   metrics_.pinned_links.set(static_cast<std::int64_t>(pinned_.links()));
   sessions_.for_each([](proxy::Session& session) { session.release_idle_memory(); });
   close_idle_sessions();

@@ -16,6 +16,7 @@
 #include "net/event_loop.hpp"
 #include "net/mailbox.hpp"
 #include "net/reception.hpp"
+#include "proxy/authentication.hpp"
 #include "proxy/cached_reads.hpp"
 #include "proxy/client_mesh.hpp"
 #include "proxy/client_pause.hpp"
@@ -63,6 +64,7 @@ struct Shared {
   proxy::FillMesh& mesh;
   proxy::ClientMesh& clients;
   proxy::ClientPause& pause;
+  const proxy::Authentication& auth;
   net::Resolver& resolver;
   net::OutageLog& outage_log;
   upstream::ServerFacts& server_facts;
@@ -117,6 +119,7 @@ class Worker {
   proxy::SubscriptionHub subscriptions_;
   proxy::MonitorFeed monitor_;
   proxy::PauseGate pause_;
+  proxy::UpstreamUsers upstream_users_;
   proxy::Coherence coherence_;
   proxy::FillTable fills_;
   backend::HiredisBackend backend_;

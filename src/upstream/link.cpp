@@ -26,6 +26,7 @@ LinkOptions for_lane(LinkOptions options, const Lane& lane) {
   options.db = lane.db;
   options.protocol = lane.protocol;
   if (lane.login) options.credentials = *lane.login;
+  options.is_clients_login = lane.login != nullptr;
   return options;
 }
 
@@ -127,11 +128,15 @@ void Link::on_up() {
 void Link::dial_failed(const base::StagedError& error) {
   drop_stream();
   last_error_ = error;
-  state_ = options_.once ? State::kClosed : State::kBackoff;
+  const bool is_about_login = options_.is_clients_login && error.is_login_refused();
+  // The next one may have been given the right to log in meanwhile, and has to wait for nothing.
+  state_ = options_.once ? State::kClosed : is_about_login ? State::kIdle : State::kBackoff;
   context_.metrics.upstream_dial_errors.add();
   // An error about one request (no such db) is not an outage, unless it is about the db that all start in.
-  if (!error.is_verbatim || options_.stay_connected) context_.outage_log.failed(error.reply(), context_.loop.now());
-  if (options_.once) {
+  if (!is_about_login && (!error.is_verbatim || options_.stay_connected)) {
+    context_.outage_log.failed(error.reply(), context_.loop.now());
+  }
+  if (state_ != State::kBackoff) {
     timer_.cancel();
   } else {
     timer_.start(reconnect_.pause_after_failure());

@@ -59,7 +59,8 @@ struct LinkOptions {
   base::Milliseconds reconnect_cap{2000};
   std::size_t queue_bytes_max = 64u << 20;
   std::size_t queue_requests_max = 65536;
-  bool stay_connected = false;  ///< dial again by itself after a loss, not only when a request comes
+  bool is_clients_login = false;  ///< the credentials are a client's: that they are wrong says nothing of the upstream
+  bool stay_connected = false;    ///< dial again by itself after a loss, not only when a request comes
   /// Pushes of RESP3 are handed on, but for those that answer (P|S)SUBSCRIBE and (P|S)UNSUBSCRIBE: each of these must
   /// name one channel and has one reply.
   bool takes_pushes = false;

@@ -21,6 +21,7 @@ class Pool {
   /// The shared link of `lane`; dials on first use. Valid until the next call or
   /// reap(). Null when kLinksMax lanes are in use.
   [[nodiscard]] Link* shared(const Lane& lane);
+  [[nodiscard]] int main_db() const noexcept { return options_.db; }
   /// Closes links that have been quiet for `idle`. Call it at the start of a turn, not from a link's event.
   void reap(base::TimePoint now, base::Duration idle);
   /// Fails everything that waits; nothing is accepted any more.

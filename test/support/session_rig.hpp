@@ -18,6 +18,7 @@
 #include "net/mailbox.hpp"
 #include "net/outage_log.hpp"
 #include "net/resolver.hpp"
+#include "proxy/authentication.hpp"
 #include "proxy/cached_reads.hpp"
 #include "proxy/client_mesh.hpp"
 #include "proxy/client_pause.hpp"
@@ -113,6 +114,7 @@ class ProxyRig final : private proxy::InfoSource, private proxy::ClientMesh {
         monitor(sessions, {loop, resolver, mailbox, outages, facts, metrics, forwarder}, link_options(server, options),
                 1),
         pause_gate(loop, sessions, pause),
+        upstream_users(commands),
         cached_reads(commands, options.cached_reads),
         coherence(loop, cache, metrics, options.coherence),
         fills({loop, sessions, cache, coherence, shared.mesh, forwarder, metrics},
@@ -132,6 +134,8 @@ class ProxyRig final : private proxy::InfoSource, private proxy::ClientMesh {
                  .monitor = monitor,
                  .clients = *this,
                  .pause = pause_gate,
+                 .auth = auth,
+                 .upstream_users = upstream_users,
                  .metrics = metrics,
                  .info = *this,
                  .server_facts = facts,
@@ -192,6 +196,8 @@ class ProxyRig final : private proxy::InfoSource, private proxy::ClientMesh {
   proxy::MonitorFeed monitor;
   proxy::ClientPause pause;
   proxy::PauseGate pause_gate;
+  proxy::Authentication auth;
+  proxy::UpstreamUsers upstream_users;
   const proxy::CachedReads cached_reads;
   proxy::Coherence coherence;
   proxy::FillTable fills;

@@ -113,7 +113,7 @@ TEST_F(Handlers, HelloRefusesWhatItCannotDoAndChangesNothing) {
   EXPECT_EQ(reply_to("HELLO x"), "-ERR Protocol version is not an integer or out of range\r\n");
   EXPECT_EQ(reply_to("HELLO 2 NONSENSE"), "-ERR Syntax error in HELLO option 'NONSENSE'\r\n");
   EXPECT_EQ(reply_to("HELLO 2 AUTH default"), "-ERR Syntax error in HELLO option 'AUTH'\r\n");
-  EXPECT_EQ(reply_to("HELLO 2 SETNAME me AUTH alice x"),
+  EXPECT_EQ(reply_to("HELLO 2 AUTH alice x SETNAME me"),
             "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
   EXPECT_EQ(reply_to("HELLO 2 SETNAME caf\xc3\xa9"), kBadName);
   EXPECT_EQ(reply_to("CLIENT GETNAME"), "$-1\r\n");

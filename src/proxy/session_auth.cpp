@@ -1,0 +1,205 @@
+// Who a Session is and what it may do.
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "net/event_loop.hpp"
+#include "proxy/authentication.hpp"
+#include "proxy/forwarder.hpp"
+#include "proxy/services.hpp"
+#include "proxy/session.hpp"
+#include "resp/writer.hpp"
+
+namespace anteroom::proxy {
+namespace {
+
+constexpr std::string_view kPing = "*1\r\n$4\r\nPING\r\n";
+constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
+constexpr std::string_view kTooManyFailures =
+    "ERR anteroom: too many failed authentications from this address (stage=policy executed=no)";
+constexpr std::string_view kNoPassword =
+    "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
+    "configuration is correct?";
+
+/// One peer, as failures are counted: of IPv6 the network of 64 bits, of which one host may have all addresses.
+std::string peer_of(std::string_view address) {
+  if (address.starts_with("unix:")) return "unix";
+  std::string_view host = address.substr(0, address.rfind(':'));
+  if (!host.starts_with('[')) return std::string(host);
+  std::size_t end = 0;
+  for (int groups = 0; groups < 4 && end != std::string_view::npos; ++groups) end = host.find(':', end + 1);
+  return std::string(host.substr(0, end));
+}
+
+}  // namespace
+
+void Session::begin_authentication() {
+  const Authentication& auth = services_.auth;
+  auth_mode_ = permit_.listener_auth() == ListenerAuth::kInherit ? auth.mode : permit_.listener_auth();
+  become_initial_user();
+}
+
+void Session::become_initial_user() {
+  const Authentication& auth = services_.auth;
+  user_ = auth_mode_ == ListenerAuth::kProxy && auth.users ? auth.users->initial_user() : nullptr;
+  lane_.login.reset();
+  set_authenticated(auth_mode_ == ListenerAuth::kNone || user_ != nullptr);
+  if (user_ != nullptr) use_identity(*user_);
+}
+
+// Before it is known who they are, clients may not make us hold much.
+void Session::set_authenticated(bool authenticated) {
+  is_authenticated_ = authenticated;
+  resp::Limits limits = services_.limits.parser;
+  limits.is_authenticated = authenticated;
+  limits.unauthenticated_args_max = services_.auth.preauth_args_max;
+  limits.unauthenticated_bulk_bytes_max = services_.auth.preauth_bulk_bytes_max;
+  parser_.set_limits(limits);
+}
+
+std::string Session::user_name() const {
+  if (user_ != nullptr) return user_->name();
+  if (lane_.login) return lane_.login->user;
+  return is_authenticated_ ? "default" : "(none)";
+}
+
+void Session::use_identity(const access::User& user) {
+  lane_.login.reset();
+  if (user.upstream().user.empty()) return;
+  lane_.login = std::make_shared<upstream::Credentials>(
+      upstream::Credentials{.user = user.upstream().user, .password = user.upstream().password});
+  services_.upstream_users.need(services_.forwarder);
+}
+
+// --- Logging in ---
+
+void Session::log_in(const Request& request, std::optional<std::string_view> user, std::string_view password,
+                     LoggedIn on_success) {
+  const std::string name(user.value_or("default"));
+  if (auth_mode_ == ListenerAuth::kNone) {
+    // As with a default user without password: that user may give any, others do not exist.
+    if (!user) {
+      answer_error(request, kNoPassword);
+    } else if (name != "default") {
+      answer_error(request, kWrongPassword);
+    } else {
+      answer(request, on_success(*this));
+    }
+    return;
+  }
+  if (!may_change_link(request)) return;
+  access::FailureLimiter& failures = *services_.auth.failures;
+  if (!failures.may_try(peer_of(peer_), services_.loop.now())) {
+    refuse(request, kTooManyFailures);
+  } else if (auth_mode_ == ListenerAuth::kProxy) {
+    log_in_here(request, name, password, !user.has_value(), on_success);
+  } else {
+    log_in_upstream(request, name, password, std::move(on_success));
+  }
+}
+
+void Session::log_in_here(const Request& request, const std::string& name, std::string_view password, bool is_old_form,
+                          const LoggedIn& on_success) {
+  const access::UserTable* const users = services_.auth.users.get();
+  const access::User* const initial = users != nullptr ? users->initial_user() : nullptr;
+  const bool has_default = users != nullptr && users->find(access::UserTable::kDefaultUser) != nullptr;
+  if (is_old_form && (initial != nullptr || !has_default)) {
+    answer_error(request, kNoPassword);
+    return;
+  }
+  const access::User* const found = users != nullptr ? users->authenticate(name, password) : nullptr;
+  if (found == nullptr) {
+    services_.auth.failures->count_failure(peer_of(peer_), services_.loop.now());
+    answer_error(request, kWrongPassword);
+    return;
+  }
+  if (found != user_) leave_feeds();
+  user_ = found;
+  use_identity(*found);
+  set_authenticated(true);
+  answer(request, on_success(*this));
+}
+
+// The server judges, on a link that is made with these credentials and will carry the session's requests.
+void Session::log_in_upstream(const Request& request, const std::string& name, std::string_view password,
+                              LoggedIn on_success) {
+  const auto login = std::make_shared<const upstream::Credentials>(
+      upstream::Credentials{.user = name, .password = std::string(password)});
+  const ReplyQueue::Slot slot = expect_forwarded(request);
+  services_.upstream_users.need(services_.forwarder);
+  services_.forwarder.send_own(upstream::Lane(lane_.db, lane_.protocol, login), kPing,
+                               [&sessions = services_.sessions, id = id_, slot, login,
+                                on_success = std::move(on_success)](const base::SharedBytes& reply) {
+                                 if (Session* session = sessions.find(id))
+                                   session->on_upstream_login(slot, login, *reply, on_success);
+                               });
+  wait_for(slot);
+}
+
+void Session::on_upstream_login(ReplyQueue::Slot slot, const std::shared_ptr<const upstream::Credentials>& login,
+                                std::string_view reply, const LoggedIn& on_success) {
+  // Who may not PING is logged in all the same.
+  if (!reply.starts_with('-') || reply.starts_with("-NOPERM")) {
+    if (lane_.login != login) leave_feeds();
+    lane_.login = login;
+    set_authenticated(true);
+    on_forwarded_reply(slot, on_success(*this));
+  } else if (reply.starts_with("-ERR anteroom: upstream authentication failed")) {
+    services_.auth.failures->count_failure(peer_of(peer_), services_.loop.now());
+    on_forwarded_error(slot, kWrongPassword);
+  } else {
+    on_forwarded_reply(slot, reply);
+  }
+}
+
+// --- Judging ---
+
+std::string Session::refusal_of_user(const Request& request) {
+  if (request.lookup.match == command::Match::kWrongArity) return {};  // and will be refused for that
+  if (!is_authenticated_) {
+    // In Redis's order; the server is not asked what it knows.
+    if (request.lookup.match == command::Match::kUnknownCommand) return command::unknown_command_error(request.args);
+    if (request.lookup.match == command::Match::kUnknownSubcommand) {
+      return command::unknown_subcommand_error(request.args);
+    }
+    const command::Facts* const facts = request.lookup.facts;
+    const bool is_open_to_all = request.lookup.match == command::Match::kFound && facts->has(command::kNoAuth);
+    return is_open_to_all ? std::string() : "NOAUTH Authentication required.";
+  }
+  if (user_ != nullptr && !user_->is_unrestricted()) {
+    if (const auto denial = user_->check(request.lookup, request.args)) {
+      return access::denial_error(*denial, request.lookup, request.args);
+    }
+  }
+  return lane_.login ? refusal_of_upstream_user(request) : std::string();
+}
+
+// What goes to the server is judged there. What is answered here in its place must be judged as there: a read that
+// may not be goes to the server, which refuses it.
+std::string Session::refusal_of_upstream_user(const Request& request) {
+  is_judged_upstream_ = false;
+  const access::User* const upstream_user = services_.upstream_users.find(lane_.login->user);
+  const auto denial =
+      upstream_user != nullptr ? upstream_user->check(request.lookup, request.args) : std::optional(access::Denial{});
+  if (request.lookup.match == command::Match::kFound && request.lookup.facts->name.starts_with("acl|")) {
+    services_.upstream_users.forget(services_.forwarder);
+  }
+  if (!denial) return {};
+  is_judged_upstream_ = true;
+  if (request.lookup.match != command::Match::kFound) return {};
+  const bool is_ours = request.lookup.facts->name.starts_with("anteroom");
+  switch (request.lookup.facts->command_class) {
+    case command::Class::kSession:
+    case command::Class::kStream:
+      if (!is_ours && (request.lookup.facts->flags & command::kAdmin) == 0) return {};
+      break;
+    case command::Class::kSubscription:
+      break;
+    default:
+      if (!is_ours) return {};
+  }
+  return access::denial_error(*denial, request.lookup, request.args);
+}
+
+}  // namespace anteroom::proxy
