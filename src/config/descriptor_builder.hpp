@@ -32,6 +32,8 @@ inline constexpr std::array<std::string_view, 0> kChoices{};
 template <>
 inline constexpr std::array<std::string_view, 2> kChoices<Consistency>{"ttl", "tracking"};
 template <>
+inline constexpr std::array<std::string_view, 2> kChoices<LinkProtocol>{"match", "resp3"};
+template <>
 inline constexpr std::array<std::string_view, 2> kChoices<Eviction>{"lru", "s3fifo"};
 template <>
 inline constexpr std::array<std::string_view, 3> kChoices<MgetMode>{"snapshot", "per_key", "off"};

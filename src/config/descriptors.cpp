@@ -137,6 +137,12 @@ std::vector<Descriptor> upstream_options() {
            .old_name = "redis_database",
            .max = kIntMax,
            .doc = "Number of the Redis database; the original tool's way to say it in `upstream.url`"}),
+      option<kGroup, &G::protocol>(
+          {.path = "upstream.protocol",
+           .flag = "upstream-protocol",
+           .doc =
+               "What connections to Redis speak: match is what each client speaks, with connections for both; resp3 is "
+               "RESP3, with replies converted for clients of RESP2, which needs fewer connections"}),
       option<kGroup, &G::connect_timeout>(
           timeout("upstream.connect_timeout_ms", "connect-timeout",
                   "Time for a connection to Redis to come about; a UNIX socket gets at most 250 ms")),

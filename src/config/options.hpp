@@ -46,8 +46,12 @@ struct ListenOptions {
   std::vector<ListenerOptions> listeners;  ///< beside those that the members above make; see all_listeners()
 };
 
+/// Which protocol the links speak: that of each client, or RESP3 with replies converted for clients of RESP2.
+enum class LinkProtocol : std::uint8_t { kMatch, kResp3 };
+
 struct UpstreamOptions {
   Upstream target;  ///< where to go and as whom, from all options that have a say in it
+  LinkProtocol protocol = LinkProtocol::kMatch;
   Milliseconds connect_timeout{1'000};
   Milliseconds handshake_timeout{1'000};
   Milliseconds response_timeout{3'000};

@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "command/key_extraction.hpp"
+#include "command/reply_shape.hpp"
 #include "command/table.hpp"
 #include "metrics/worker_metrics.hpp"
 #include "proxy/push.hpp"
@@ -78,6 +79,7 @@ ReplyQueue::Slot Forwarder::forward_exec(Session& session, const Request& reques
                                          Completion completion) {
   Record record;
   record.completion = std::move(completion);
+  record.queued_shapes = transaction.shapes;
   if (cache_ != nullptr) {
     record.effect = Effect::kGuard;
     record.guard = transaction.writes_anything ? cache_->guard_all(true) : cache_->guard(transaction.written, true);
@@ -86,6 +88,14 @@ ReplyQueue::Slot Forwarder::forward_exec(Session& session, const Request& reques
 }
 
 void Forwarder::note_queued(const Request& request, Transaction& transaction) const {
+  const bool is_element =
+      request.lookup.facts != nullptr && request.lookup.facts->name != "multi" && request.lookup.facts->name != "watch";
+  if (is_element && pool_->main_lane().protocol == resp::Protocol::kResp3) {
+    transaction.shapes.resize(transaction.queued);
+    if (transaction.queued > 0) {
+      transaction.shapes.back() = command::queued_reply_shape(*request.lookup.facts, request.args);
+    }
+  }
   if (cache_ == nullptr || transaction.writes_anything) return;
   if (request.lookup.match != command::Match::kFound) {
     transaction.writes_anything = true;
@@ -190,7 +200,8 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const
     resp::append_command(encoded_, request.args);
     bytes = encoded_;
   }
-  upstream::Link* const link = session.pinned_link() != nullptr ? session.pinned_link() : pool_->shared(lane);
+  upstream::Link* const link =
+      session.pinned_link() != nullptr ? session.pinned_link() : pool_->shared(link_lane(lane));
   const auto refused = link != nullptr ? link->refusal(bytes.size()) : base::StagedError::overloaded();
   if (refused) {
     record.guard.dismiss();
@@ -198,6 +209,7 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const
     answer_with_error(record, *refused);
     return slot;
   }
+  if (link->protocol() != session.protocol()) set_converter(record, request);
   set_effect(record, request, link->state() == upstream::Link::State::kUp);
   const std::optional<base::Duration> timeout = record.timeout;
   const upstream::RequestId id = add(std::move(record));
@@ -209,10 +221,16 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const
   return slot;
 }
 
-upstream::Lane Forwarder::main_lane() const { return upstream::Lane(pool_->main_db()); }
+upstream::Lane Forwarder::main_lane() const { return pool_->main_lane(); }
+
+upstream::Lane Forwarder::link_lane(upstream::Lane lane) const {
+  // Where all links speak RESP3, replies are converted for those who do not.
+  if (pool_->main_lane().protocol == resp::Protocol::kResp3) lane.protocol = resp::Protocol::kResp3;
+  return lane;
+}
 
 bool Forwarder::is_link_up(const upstream::Lane& lane, base::TimePoint now) const {
-  const upstream::Link* const link = pool_->shared(lane);
+  const upstream::Link* const link = pool_->shared(link_lane(lane));
   return link != nullptr && link->is_responsive(now, kSilenceMax);
 }
 
@@ -252,7 +270,32 @@ void Forwarder::observe(const Observed& observed, std::string_view reply, bool i
   cache_->observe(observed.query, is_whole ? &reply : nullptr);
 }
 
+void Forwarder::set_converter(Record& record, const Request& request) {
+  resp::ReplyShape shape;
+  if (request.lookup.facts != nullptr) shape = command::reply_shape(*request.lookup.facts, request.args);
+  record.converter = std::make_unique<resp::Resp2Converter>();
+  record.converter->reset(shape, std::exchange(record.queued_shapes, {}));
+}
+
 void Forwarder::on_reply(upstream::RequestId id, std::string_view piece, bool last) {
+  if (!at(id).converter) {
+    take_reply(id, piece, last);
+    return;
+  }
+  converted_.clear();
+  const auto result = at(id).converter->convert(piece, converted_);
+  if (result.step != resp::Resp2Converter::Step::kError) {
+    if (last || !converted_.empty()) take_reply(id, converted_, last);
+    return;
+  }
+  // What a script has made up and RESP2 cannot say: the link is in order, the client can only be left.
+  settle(at(id), {}, false);
+  Session* const session = sessions_.find(at(id).session);
+  if (session != nullptr && !std::exchange(at(id).is_answered, true)) session->on_forwarded_cut();
+  if (last) release(id);
+}
+
+void Forwarder::take_reply(upstream::RequestId id, std::string_view piece, bool last) {
   Record& record = at(id);
   settle(record, piece, last && !record.is_started);
   if (record.done) {
@@ -345,7 +388,9 @@ void Forwarder::on_push(upstream::Link& link, std::string_view push) {
   const auto found = push_readers_.find(&link);
   if (found == push_readers_.end()) return;
   Push message(push);
-  if (Session* session = sessions_.find(found->second)) session->push(message);
+  Session* const session = sessions_.find(found->second);
+  // To one of RESP2 the server sends none, whatever this link speaks.
+  if (session != nullptr && session->protocol() == resp::Protocol::kResp3) session->push(message);
 }
 
 upstream::RequestId Forwarder::add(Record record) {

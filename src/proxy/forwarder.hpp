@@ -17,6 +17,7 @@
 #include "proxy/reply_queue.hpp"
 #include "proxy/session_table.hpp"
 #include "proxy/transaction.hpp"
+#include "resp/resp2_converter.hpp"
 #include "upstream/link.hpp"
 #include "upstream/pool.hpp"
 
@@ -67,8 +68,10 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void read_on_link(const upstream::Lane& lane, std::string_view command, std::vector<std::uint64_t> key_hashes,
                     Done done) override;
 
-  /// The lane of the links that the configuration names.
+  /// The lane of the link that is kept up.
   [[nodiscard]] upstream::Lane main_lane() const;
+  /// The lane of the links that carry requests of sessions in `lane`: the same, unless all speak RESP3.
+  [[nodiscard]] upstream::Lane link_lane(upstream::Lane lane) const;
   /// The shared link of `lane` works: it is connected and does not owe a reply for longer than kSilenceMax. Dials it,
   /// if it is idle.
   [[nodiscard]] bool is_link_up(const upstream::Lane& lane, base::TimePoint now) const;
@@ -94,8 +97,10 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
     ReplyQueue::Slot slot = 0;
     Effect effect = Effect::kNone;
     cache::WriteGuard guard;
-    std::unique_ptr<Observed> observed;     // for kObserve
-    std::optional<base::Duration> timeout;  // its own; zero is none
+    std::unique_ptr<Observed> observed;               // for kObserve
+    std::optional<base::Duration> timeout;            // its own; zero is none
+    std::unique_ptr<resp::Resp2Converter> converter;  // null: the reply is passed on as it comes
+    std::vector<resp::ReplyShape> queued_shapes;      // of EXEC, until it is sent
     Completion completion;
     Done done;                 // of a read for no session
     std::string collected;     // of a reply that completion or done waits for
@@ -114,6 +119,8 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
   void set_effect(Record& record, const Request& request, bool drop_now);
   /// `reply`: the first piece, which is all of it if `is_whole`; empty when the outcome is not known.
+  static void set_converter(Record& record, const Request& request);
+  void take_reply(upstream::RequestId id, std::string_view piece, bool last);
   void settle(Record& record, std::string_view reply, bool is_whole);
   void observe(const Observed& observed, std::string_view reply, bool is_whole);
   void wait_for_link(const upstream::Link& link, Session& session);
@@ -131,7 +138,8 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   std::vector<std::size_t> free_;
   std::map<const upstream::Link*, std::vector<SessionId>> waiting_for_link_;
   std::map<const upstream::Link*, SessionId> push_readers_;
-  std::string encoded_;  // of the request being sent, when the client's own bytes cannot be used
+  std::string converted_;  // of the piece at hand
+  std::string encoded_;    // of the request being sent, when the client's own bytes cannot be used
 };
 
 }  // namespace anteroom::proxy

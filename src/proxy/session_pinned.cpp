@@ -50,7 +50,7 @@ bool Session::pin(const Request& request) {
     return false;
   }
   if (!may_change_link(request)) return false;
-  pinned_ = services_.pinned.take(lane_);
+  pinned_ = services_.pinned.take(services_.forwarder.link_lane(lane_));
   if (pinned_ != nullptr) return true;
 
   upstream::PinnedPool::Ticket ticket{};
@@ -62,7 +62,7 @@ bool Session::pin(const Request& request) {
       pool.release(*link, true);
     }
   };
-  if (!services_.pinned.wait(lane_, granted, ticket)) {
+  if (!services_.pinned.wait(services_.forwarder.link_lane(lane_), granted, ticket)) {
     answer_error(request, base::StagedError::overloaded().reply());
     return false;
   }
@@ -93,14 +93,14 @@ void Session::unpin(bool reusable) {
   const bool is_spoiled = std::exchange(pin_is_spoiled_, false);
   if (std::exchange(link_states_, 0) != 0) reusable = false;
   services_.forwarder.forget_pushes(link.link);
-  services_.pinned.release(link, reusable && !is_spoiled && link.lane == lane_);
+  services_.pinned.release(link, reusable && !is_spoiled && link.lane == services_.forwarder.link_lane(lane_));
 }
 
 // What it watches is watched by its own link, which therefore has to follow.
 void Session::set_protocol(resp::Protocol protocol) {
   if (protocol == lane_.protocol) return;
   lane_.protocol = protocol;
-  if (pinned_ == nullptr) return;
+  if (pinned_ == nullptr || pinned_->lane == services_.forwarder.link_lane(lane_)) return;
   pin_is_spoiled_ = true;
   services_.forwarder.send_own(pinned_->link, protocol == resp::Protocol::kResp3 ? kHello3 : kHello2, kUnheard);
 }

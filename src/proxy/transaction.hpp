@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cache/types.hpp"
+#include "resp/reply_shape.hpp"
 
 namespace anteroom::proxy {
 
@@ -20,6 +21,7 @@ struct Transaction {
   bool must_fail = false;  ///< something was refused here, which the server does not know: EXEC must not run the rest
   std::size_t queued = 0;
   std::vector<std::pair<std::size_t, int>> selects{};  ///< of those queued: which, and the db
+  std::vector<resp::ReplyShape> shapes{};              ///< of their replies, if these have to be converted
   std::vector<cache::Key> written{};                   ///< keys that EXEC will write; only their hashes are set
   bool writes_anything = false;
 

@@ -89,7 +89,7 @@ void Worker::join() {
 void Worker::run() {
   pthread_setname_np(pthread_self(), ("worker-" + std::to_string(static_cast<int>(options_.number))).c_str());
   // The first link and the fill connection are made now, so that an upstream that is down shows at start.
-  static_cast<void>(pool_.shared(options_.link.db));
+  static_cast<void>(pool_.shared(pool_.main_lane()));
   if (shared_.cache_enabled) {
     backend_.start();
     cache_timer_.start(options_.cache_period);

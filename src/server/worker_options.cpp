@@ -31,6 +31,8 @@ upstream::LinkOptions link_options(const config::UpstreamOptions& upstream, cons
   link.target = connect_target(upstream, tls);
   link.credentials = {upstream.target.user, upstream.target.password};
   link.db = upstream.target.db;
+  const bool is_resp3 = upstream.protocol == config::LinkProtocol::kResp3;
+  link.protocol = is_resp3 ? resp::Protocol::kResp3 : resp::Protocol::kResp2;
   link.handshake_timeout = upstream.handshake_timeout;
   link.response_timeout = upstream.response_timeout;
   link.reconnect_base = upstream.reconnect_base;

@@ -14,14 +14,15 @@ namespace anteroom::upstream {
 /// Loop thread only. Knows nothing of sessions.
 class Pool {
  public:
-  /// `options.db` is that of the link which is kept up; db, protocol, credentials and `stay_connected` are set per
-  /// link.
+  /// `options.db` and `options.protocol` are those of the link which is kept up; db, protocol, credentials and
+  /// `stay_connected` are set per link.
   Pool(LinkContext context, LinkOptions options, std::uint64_t jitter_seed);
 
   /// The shared link of `lane`; dials on first use. Valid until the next call or
   /// reap(). Null when kLinksMax lanes are in use.
   [[nodiscard]] Link* shared(const Lane& lane);
-  [[nodiscard]] int main_db() const noexcept { return options_.db; }
+  /// Of the link that is kept up.
+  [[nodiscard]] Lane main_lane() const { return Lane(options_.db, options_.protocol); }
   /// Closes links that have been quiet for `idle`. Call it at the start of a turn, not from a link's event.
   void reap(base::TimePoint now, base::Duration idle);
   /// Fails everything that waits; nothing is accepted any more.
@@ -33,7 +34,7 @@ class Pool {
   static constexpr std::size_t kLinksMax = 128;
 
  private:
-  [[nodiscard]] bool is_main(const Lane& lane) const { return lane == Lane(options_.db); }
+  [[nodiscard]] bool is_main(const Lane& lane) const { return lane == main_lane(); }
   void drop_unused();
 
   const LinkContext context_;

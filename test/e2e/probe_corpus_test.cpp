@@ -52,8 +52,10 @@ TEST(ProbeCorpus, ConvertedResp3RepliesEqualResp2Replies) {
 
 /// Two servers in the same state, a front-end before one of them.
 struct FrontAndServer {
-  explicit FrontAndServer(bool has_cache)
-      : rig({.front = {.arguments = {"--cache", has_cache ? "true" : "false"}}, .redis = server_options()}),
+  explicit FrontAndServer(bool has_cache, std::string_view link_protocol = "match")
+      : rig({.front = {.arguments = {"--cache", has_cache ? "true" : "false", "--upstream-protocol",
+                                     std::string(link_protocol)}},
+             .redis = server_options()}),
         reference(server_options()) {}
 
   bool start() { return rig.is_ready() && reference.start(); }
@@ -96,6 +98,19 @@ TEST(ProbeCorpus, ThroughTheFrontEndWithCacheResp2) {
   FrontAndServer pair(true);
   expect_replies_of_the_server(pair, Protocol::kResp2);
   EXPECT_NE(cache_hits(pair.rig), "0");
+}
+
+TEST(ProbeCorpus, ThroughTheFrontEndConvertedForResp2) {
+  for (const bool has_cache : {false, true}) {
+    FrontAndServer pair(has_cache, "resp3");
+    expect_replies_of_the_server(pair, Protocol::kResp2);
+    const std::string links = pair.rig.redis.connect().ask("CLIENT", "LIST").text;
+    for (std::size_t at = links.find("name=anteroom "); at != std::string::npos;
+         at = links.find("name=anteroom ", at + 1)) {
+      const std::string_view line = std::string_view(links).substr(at, links.find('\n', at) - at);
+      EXPECT_NE(line.find(" resp=3"), std::string_view::npos) << line;
+    }
+  }
 }
 
 TEST(ProbeCorpus, ThroughTheFrontEndResp3) {
