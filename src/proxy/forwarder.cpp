@@ -209,7 +209,9 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const
     answer_with_error(record, *refused);
     return slot;
   }
-  if (link->protocol() != session.protocol()) set_converter(record, request);
+  // Elsewhere a link speaks what its sessions do.
+  const bool is_resp3_for_all = pool_->main_lane().protocol == resp::Protocol::kResp3;
+  if (is_resp3_for_all && session.protocol() == resp::Protocol::kResp2) set_converter(record, request);
   set_effect(record, request, link->state() == upstream::Link::State::kUp);
   const std::optional<base::Duration> timeout = record.timeout;
   const upstream::RequestId id = add(std::move(record));

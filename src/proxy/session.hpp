@@ -149,6 +149,8 @@ class Session final : private net::StreamEvents {
   void monitor(const Request& request);
   /// One of the channels asked for has been subscribed to, or has not.
   void on_subscribed(const std::optional<std::string>& error);
+  /// One of the channels it has left has been left at the server.
+  void on_unsubscribed();
   /// The feed has begun if there is no error.
   void on_monitoring(const std::string& error);
   [[nodiscard]] bool is_subscribed() const noexcept;

@@ -109,21 +109,38 @@ void Session::take_back(const Subscriber::Pending& pending) {
   }
 }
 
+// As after the server's own confirmation, nothing is delivered, or counted as received, any more.
 void Session::unsubscribe(const Request& request, TopicKind kind) {
-  std::vector<std::string> names(request.args.begin() + 1, request.args.end());
+  if (!subscriber_) subscriber_ = std::make_unique<Subscriber>();
   const bool was_subscribed = is_subscribed();
-  if (names.empty() && subscriber_) names.assign(subscriber_->of(kind).begin(), subscriber_->of(kind).end());
+  std::vector<std::string> names(request.args.begin() + 1, request.args.end());
+  if (names.empty()) names.assign(subscriber_->of(kind).begin(), subscriber_->of(kind).end());
   const std::string_view what = kUnsubscribed[static_cast<std::size_t>(kind)];
-  std::string reply;
+  Subscriber::Leaving& leaving = subscriber_->leaving;
+  leaving = {};
   for (const std::string& name : names) {
-    if (subscriber_ && subscriber_->of(kind).erase(name) > 0) services_.subscriptions.unsubscribe(id_, kind, name);
-    append_confirmation(reply, what, &name, subscriber_ ? subscriber_->count(kind) : 0, lane_.protocol);
+    const bool is_new = subscriber_->of(kind).erase(name) > 0;
+    if (is_new && !services_.subscriptions.unsubscribe_and_tell(id_, kind, name)) ++leaving.missing;
+    append_confirmation(leaving.reply, what, &name, subscriber_->count(kind), lane_.protocol);
   }
-  if (names.empty()) {
-    append_confirmation(reply, what, nullptr, subscriber_ ? subscriber_->count(kind) : 0, lane_.protocol);
-  }
+  if (names.empty()) append_confirmation(leaving.reply, what, nullptr, subscriber_->count(kind), lane_.protocol);
   if (was_subscribed && !is_subscribed()) services_.metrics.pubsub_clients.add(-1);
-  answer(request, reply);
+  if (leaving.missing == 0) {
+    answer(request, leaving.reply);
+    return;
+  }
+  leaving.slot = replies_.reserve();
+  note_started(leaving.slot, request, Outcome::Source::kForwarded);
+  wait_for(leaving.slot);
+}
+
+void Session::on_unsubscribed() {
+  // After a RESET, say, nobody waits for it.
+  if (!subscriber_ || subscriber_->leaving.missing == 0 || --subscriber_->leaving.missing > 0) return;
+  const Subscriber::Leaving left = std::exchange(subscriber_->leaving, {});
+  replies_.append(left.slot, left.reply);
+  schedule_flush();
+  slot_ended(left.slot, {});
 }
 
 // --- MONITOR ---

@@ -28,6 +28,13 @@ struct Subscriber {
     std::string error;
   };
   Pending pending;
+  /// An UNSUBSCRIBE, likewise.
+  struct Leaving {
+    ReplyQueue::Slot slot = 0;
+    std::string reply;
+    std::size_t missing = 0;
+  };
+  Leaving leaving;
 
   [[nodiscard]] Names& of(TopicKind kind) { return names[static_cast<std::size_t>(kind)]; }
   /// As the server counts in its confirmations: shard channels apart.

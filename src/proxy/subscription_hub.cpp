@@ -97,9 +97,20 @@ std::expected<bool, base::StagedError> SubscriptionHub::subscribe(SessionId sess
 bool SubscriptionHub::is_up() const noexcept { return link_ && link_->state() == upstream::Link::State::kUp; }
 
 void SubscriptionHub::unsubscribe(SessionId session, TopicKind kind, std::string_view name) {
+  static_cast<void>(leave(session, kind, name));
+}
+
+bool SubscriptionHub::unsubscribe_and_tell(SessionId session, TopicKind kind, std::string_view name) {
+  if (!leave(session, kind, name)) return true;
+  asked_[requests_].left = session;
+  return false;
+}
+
+// Whether the server has been asked to end the subscription.
+bool SubscriptionHub::leave(SessionId session, TopicKind kind, std::string_view name) {
   Topics& topics = topics_of(kind);
   const auto found = topics.find(name);
-  if (found == topics.end()) return;
+  if (found == topics.end()) return false;
   Topic& topic = found->second;
   std::erase(topic.waiting, session);
   const auto place = std::ranges::find(topic.subscribers, session);
@@ -107,11 +118,11 @@ void SubscriptionHub::unsubscribe(SessionId session, TopicKind kind, std::string
     *place = topic.subscribers.back();
     topic.subscribers.pop_back();
   }
-  if (!topic.subscribers.empty()) return;
+  if (!topic.subscribers.empty()) return false;
   topics.erase(found);
   context_.metrics.pubsub_topics.set(static_cast<std::int64_t>(this->topics()));
   // If it cannot be sent, there is no connection that has the subscription.
-  if (link_) send(std::array{kUnsubscribe[static_cast<std::size_t>(kind)], name}, std::nullopt);
+  return link_ && !send(std::array{kUnsubscribe[static_cast<std::size_t>(kind)], name}, std::nullopt);
 }
 
 std::optional<base::StagedError> SubscriptionHub::send(std::span<const std::string_view> command,
@@ -120,7 +131,7 @@ std::optional<base::StagedError> SubscriptionHub::send(std::span<const std::stri
   resp::append_command(encoded, command);
   const upstream::RequestId id{++requests_};
   if (auto refused = link().submit(id, encoded)) return refused;
-  asked_[requests_] = {kind, std::string(command.back())};
+  asked_[requests_] = {kind, std::string(command.back()), std::nullopt};
   return std::nullopt;
 }
 
@@ -175,6 +186,9 @@ void SubscriptionHub::on_expired(upstream::RequestId id, const base::StagedError
 void SubscriptionHub::on_discarded(upstream::RequestId) {}
 
 void SubscriptionHub::settle(const Asked& asked, const std::optional<std::string>& error) {
+  if (asked.left) {
+    if (Session* session = sessions_.find(*asked.left)) session->on_unsubscribed();
+  }
   if (!asked.kind) return;
   Topics& topics = topics_of(*asked.kind);
   const auto found = topics.find(asked.name);

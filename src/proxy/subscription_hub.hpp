@@ -38,6 +38,8 @@ class SubscriptionHub final : private upstream::LinkEvents {
   [[nodiscard]] std::expected<bool, base::StagedError> subscribe(SessionId session, TopicKind kind,
                                                                  std::string_view name);
   void unsubscribe(SessionId session, TopicKind kind, std::string_view name);
+  /// The same for who wants to know when it is over. False: Session::on_unsubscribed() will tell.
+  [[nodiscard]] bool unsubscribe_and_tell(SessionId session, TopicKind kind, std::string_view name);
 
   /// Once a second: notices a link that has fallen silent, asks again for what was refused, and closes a link that
   /// nobody needs.
@@ -61,8 +63,9 @@ class SubscriptionHub final : private upstream::LinkEvents {
   using Topics = std::unordered_map<std::string, Topic, NameHash, std::equal_to<>>;
   /// A command on the link. Of a PING and an UNSUBSCRIBE nobody wants to know the reply.
   struct Asked {
-    std::optional<TopicKind> kind;
+    std::optional<TopicKind> kind;  // of a subscription
     std::string name;
+    std::optional<SessionId> left;  // who has unsubscribed
   };
 
   void on_reply(upstream::RequestId id, std::string_view piece, bool last) override;
@@ -76,6 +79,7 @@ class SubscriptionHub final : private upstream::LinkEvents {
   [[nodiscard]] upstream::Link& link();
   [[nodiscard]] Topics& topics_of(TopicKind kind) { return topics_[static_cast<std::size_t>(kind)]; }
   std::optional<base::StagedError> send(std::span<const std::string_view> command, std::optional<TopicKind> kind);
+  [[nodiscard]] bool leave(SessionId session, TopicKind kind, std::string_view name);
   [[nodiscard]] bool is_up() const noexcept;
   void fail_waiting(const base::StagedError& error);
   [[nodiscard]] std::optional<base::StagedError> ask_for(TopicKind kind, const std::string& name, Topic& topic);

@@ -118,8 +118,6 @@ class Link final : private net::StreamEvents {
   void close();
 
   [[nodiscard]] State state() const noexcept { return state_; }
-  /// In which replies come.
-  [[nodiscard]] resp::Protocol protocol() const noexcept { return options_.protocol; }
   /// Up, and no reply is due for longer than `silence`.
   [[nodiscard]] bool is_responsive(base::TimePoint now, base::Duration silence) const noexcept {
     return state_ == State::kUp && !fsm_.is_silent(now, silence);
