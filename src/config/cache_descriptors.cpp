@@ -133,11 +133,13 @@ std::vector<Descriptor> lifetimes() {
 
 std::vector<Descriptor> fills() {
   return {
-      option<kGroup, &G::coalesce_max_waiters>({.path = "cache.coalesce_max_waiters",
-                                                .flag = "coalesce-max-waiters",
-                                                .min = 1,
-                                                .max = 10'000'000,
-                                                .doc = "Requests that may wait for one and the same fill"}),
+      option<kGroup, &G::coalesce_max_waiters>(
+          {.path = "cache.coalesce_max_waiters",
+           .flag = "coalesce-max-waiters",
+           .min = 1,
+           .max = 10'000'000,
+           .doc = "Requests of each worker that may wait for one and the same fill; more are read "
+                  "from Redis each for itself"}),
       option<kGroup, &G::fill_timeout>({.path = "cache.fill_timeout_ms",
                                         .flag = "fill-timeout",
                                         .unit = Unit::kMilliseconds,

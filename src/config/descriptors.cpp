@@ -183,6 +183,11 @@ std::vector<Descriptor> pinned_link_options() {
            .max = 100'000,
            .doc = "Connections to Redis of each worker that one client has for itself, for as long as it is in MULTI, "
                   "watches or blocks"}),
+      option<kGroup, &G::pinned_links_min>(
+          {.path = "upstream.pinned_links_min",
+           .flag = "pinned-links-min",
+           .max = 100'000,
+           .doc = "Such connections that each worker makes in advance and keeps unused"}),
       option<kGroup, &G::pinned_wait_max>(
           {.path = "upstream.pinned_wait_max_ms",
            .flag = "pinned-wait",

@@ -60,6 +60,7 @@ struct UpstreamOptions {
   std::uint64_t queue_bytes_max = 64ULL * 1024 * 1024;  ///< per link
   std::uint32_t queue_requests_max = 65'536;            ///< per link
   Milliseconds dns_timeout{1'000};
+  std::uint32_t pinned_links_min = 0;      ///< per worker, unused
   std::uint32_t pinned_links_max = 64;     ///< per worker
   Milliseconds pinned_wait_max{1'000};     ///< 0: as long as it takes
   Milliseconds pinned_idle_max{60'000};    ///< 0: never closed for that

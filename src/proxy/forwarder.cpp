@@ -16,6 +16,10 @@ namespace {
 
 // Of replies that a completion waits for: INFO, SELECT, MULTI, WAIT, and EXEC of a transaction with a SELECT in it.
 constexpr std::size_t kCollectedBytesMax = 16u << 20;
+// Of reads that are repeated here: what the largest string takes, and its frame.
+constexpr std::size_t kReadBytesMax = (512u << 20) + 64;
+constexpr std::string_view kTooLarge =
+    "-ERR anteroom: the reply is too large to be read again (stage=reply executed=yes)\r\n";
 // Old servers unblock a client up to a second late (UPSTREAM.md B1.1, T9g).
 constexpr base::Milliseconds kBlockingGrace{1500};
 
@@ -330,10 +334,15 @@ void Forwarder::complete(Record& record, Session& session, std::string_view piec
 }
 
 void Forwarder::collect(upstream::RequestId id, std::string_view piece, bool last) {
-  at(id).collected.append(piece);
+  Record& record = at(id);
+  if (record.collected.size() + piece.size() > kReadBytesMax) {
+    record.collected.assign(kTooLarge);
+    record.is_answered = true;  // the rest is only taken off the stream
+  }
+  if (!record.is_answered) record.collected.append(piece);
   if (!last) return;
-  Done done = std::move(at(id).done);
-  const auto reply = std::make_shared<const std::string>(std::move(at(id).collected));
+  Done done = std::move(record.done);
+  const auto reply = std::make_shared<const std::string>(std::move(record.collected));
   release(id);
   done(reply);
 }

@@ -35,6 +35,9 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   Forwarder(SessionTable& sessions, cache::Cache* cache) : sessions_(sessions), cache_(cache) {}
   void set_pool(upstream::Pool& pool) noexcept { pool_ = &pool; }
 
+  /// Called when any link has come up.
+  void set_on_link_up(std::function<void()> callback) { on_link_up_ = std::move(callback); }
+
   /// For every handler whose command goes to the server as it is. Asks Session::may_forward() itself.
   void forward(Session& session, const Request& request);
   /// A read that the cache could have answered, but for once must not or cannot. What it brings may be newer than what
@@ -114,6 +117,9 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void on_discarded(upstream::RequestId id) override;
   void on_drained(upstream::Link& link) override;
   void on_push(upstream::Link& link, std::string_view push) override;
+  void on_up(upstream::Link&) override {
+    if (on_link_up_) on_link_up_();
+  }
 
   ReplyQueue::Slot send(Session& session, const Request& request, const upstream::Lane& lane, Record record);
   /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
@@ -138,6 +144,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   std::vector<std::size_t> free_;
   std::map<const upstream::Link*, std::vector<SessionId>> waiting_for_link_;
   std::map<const upstream::Link*, SessionId> push_readers_;
+  std::function<void()> on_link_up_;
   std::string converted_;  // of the piece at hand
   std::string encoded_;    // of the request being sent, when the client's own bytes cannot be used
 };

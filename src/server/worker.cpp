@@ -69,6 +69,7 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
       cache_timer_(loop_, [this] { expire_entries(); }),
       second_timer_(loop_, [this] { every_second(); }) {
   forwarder_.set_pool(pool_);
+  forwarder_.set_on_link_up([this] { pinned_.on_link_up(); });
   fills_.set_backend(backend_);
   coherence_.set_backend(backend_);
   coherence_.set_on_suspect([this] { fills_.leave_connection(); });

@@ -116,7 +116,7 @@ WorkerOptions worker_options(const config::Options& options, unsigned number, un
                    .wait_max = options.upstream.pinned_wait_max,
                    .idle_max = options.upstream.pinned_idle_max,
                    .age_max = options.upstream.pinned_age_max,
-                   .idle_min = 0};
+                   .idle_min = options.upstream.pinned_links_min};
   worker.backend =
       backend_options(options.upstream, options.cache.consistency == config::Consistency::kTracking, upstream_tls);
   worker.coherence = coherence_options(options.cache, number);

@@ -42,7 +42,15 @@ PinnedLink* PinnedPool::take(const Lane& lane) {
     idle_.erase(idle_.begin());
     bury(*other);
   }
-  return links_.size() < options_.links_max ? make(lane) : nullptr;
+  return may_dial() ? make(lane) : nullptr;
+}
+
+bool PinnedPool::may_dial() const {
+  if (links_.size() >= options_.links_max) return false;
+  const auto is_dialing = [](const auto& each) {
+    return each->link.state() == Link::State::kDialing || each->link.state() == Link::State::kHandshaking;
+  };
+  return static_cast<std::size_t>(std::ranges::count_if(links_, is_dialing)) < options_.connecting_max;
 }
 
 PinnedLink* PinnedPool::make(const Lane& lane) {
@@ -131,6 +139,12 @@ void PinnedPool::reap(base::TimePoint now) {
     }
   }
   idle_ = std::move(kept);
+  const Lane lane(link_options_.db, link_options_.protocol);
+  while (idle_.size() < options_.idle_min && may_dial()) {
+    idle_.insert(idle_.begin(), make(lane));
+    idle_.front()->released = now;
+  }
+  serve_waiters();  // a link may have ended while it dialed
   std::erase_if(buried_, [](const auto& link) { return link->link.is_quiet(); });
 }
 

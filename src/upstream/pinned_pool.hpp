@@ -39,7 +39,8 @@ class PinnedPool {
     base::Milliseconds wait_max{1000};      ///< 0: as long as it takes
     base::Milliseconds idle_max{60'000};    ///< an unused link is closed after that; 0 is never
     base::Milliseconds age_max{1'800'000};  ///< an older link is closed when it is unused; 0 is never
-    std::size_t idle_min = 0;               ///< so many unused ones are not closed for being idle
+    std::size_t idle_min = 0;               ///< so many unused ones are made in advance and not closed for being idle
+    std::size_t connecting_max = 8;         ///< links that may be dialing at a time; who needs more waits for one
   };
   /// Gets a link, or null when there was none in time. Called on its own, never from inside another call.
   using Granted = std::move_only_function<void(PinnedLink*)>;
@@ -59,7 +60,10 @@ class PinnedPool {
   /// `reusable`: once what was sent on it has run, it is like new.
   void release(PinnedLink& link, bool reusable);
 
-  /// Closes what is idle or old for too long, and destroys what was closed. At the start of a turn.
+  /// A link has come up: the next may dial.
+  void on_link_up() { serve_waiters(); }
+  /// Makes unused links in advance. Closes what is idle or old for too long, and destroys what was closed. At the start
+  /// of a turn.
   void reap(base::TimePoint now);
   /// Nothing is handed out any more; links in use fail what they owe.
   void close();
@@ -77,6 +81,7 @@ class PinnedPool {
     Granted granted;
   };
 
+  [[nodiscard]] bool may_dial() const;
   [[nodiscard]] PinnedLink* make(const Lane& lane);
   void bury(PinnedLink& link);
   void serve_waiters();

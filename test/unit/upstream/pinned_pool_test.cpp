@@ -213,7 +213,7 @@ TEST_F(PinnedPoolTest, IdleLinksAreClosedAfterAWhileButForAFew) {
 }
 
 TEST_F(PinnedPoolTest, OldLinksAreClosedWhenNobodyUsesThem) {
-  pool_options_ = {.links_max = 2, .idle_max = milliseconds(0), .age_max = milliseconds(1000), .idle_min = 2};
+  pool_options_ = {.links_max = 2, .idle_max = milliseconds(0), .age_max = milliseconds(1000)};
   PinnedLink* const used = pool().take(0);
   PinnedLink* const unused = pool().take(0);
   pool().release(*unused, true);
@@ -235,6 +235,38 @@ TEST_F(PinnedPoolTest, ClosedPoolHandsOutNothing) {
   EXPECT_FALSE(link.is_alive());
   pool().release(link, true);
   EXPECT_EQ(pool().take(0), nullptr);
+}
+
+TEST_F(PinnedPoolTest, DialsInParallelAreLimitedAndTheNextBeginsWhenOneIsUp) {
+  pool_options_.links_max = 10;
+  pool_options_.connecting_max = 2;
+  PinnedLink* const first = pool().take(0);
+  ASSERT_NE(first, nullptr);
+  ASSERT_NE(pool().take(0), nullptr);
+  EXPECT_EQ(pool().take(0), nullptr);
+  static_cast<void>(wait("third"));
+  run_turn();
+  EXPECT_TRUE(served_.empty());
+
+  ASSERT_TRUE(run_until([&] { return first->link.state() == Link::State::kUp; }));
+  pool().on_link_up();
+  ASSERT_TRUE(run_until([&] { return served_ == std::vector<std::string>{"third"}; }));
+  EXPECT_EQ(pool().links(), 3u);
+}
+
+TEST_F(PinnedPoolTest, UnusedLinksAreMadeInAdvanceAndKept) {
+  pool_options_.links_max = 10;
+  pool_options_.idle_min = 3;
+  pool_options_.idle_max = milliseconds(1);
+  pool().reap(loop_.now());
+  EXPECT_EQ(pool().idle(), 3u);
+  ASSERT_TRUE(run_until([&] { return server_.accepted() == 3; }));
+  PinnedLink* const taken = pool().take(0);
+  ASSERT_NE(taken, nullptr);
+  EXPECT_EQ(pool().links(), 3u) << "one of those";
+  pool().reap(loop_.now() + std::chrono::seconds(1));
+  EXPECT_EQ(pool().idle(), 3u);
+  EXPECT_EQ(pool().links(), 4u);
 }
 
 }  // namespace
