@@ -8,6 +8,7 @@
 #include "command/reply_shape.hpp"
 #include "command/table.hpp"
 #include "resp/resp2_converter.hpp"
+#include "support/reply_compare.hpp"
 #include "support/words.hpp"
 
 namespace anteroom::test {
@@ -32,21 +33,6 @@ std::vector<resp::ReplyShape> queued_shapes(const Probe& probe) {
   if (probe.command != "EXEC" || multi == probe.before.end()) return shapes;
   for (auto line = multi + 1; line != probe.before.end(); ++line) shapes.push_back(shape_of(*line, true));
   return shapes;
-}
-
-/// The reply written anew: elements sorted if `is_sorted`, only types and sizes if not `has_text`.
-std::string rewritten(const Reply& reply, bool is_sorted, bool has_text) {
-  std::string out(1, reply.type);
-  if (reply.is_null) return out + "null ";
-  const bool is_aggregate = std::string_view("*%~>").contains(reply.type);
-  if (!is_aggregate) return out + (has_text ? bulk(reply.text) : " ");
-  std::vector<std::string> items;
-  items.reserve(reply.items.size());
-  for (const Reply& item : reply.items) items.push_back(rewritten(item, is_sorted, has_text));
-  if (is_sorted) std::ranges::sort(items);
-  out += std::to_string(items.size()) + "[ ";
-  for (const std::string& item : items) out += item;
-  return out + "] ";
 }
 
 }  // namespace
@@ -103,7 +89,7 @@ std::string comparable(const Probe& probe, const std::string& reply) {
   if (probe.flags == 0 || probe.flags == Probe::kDirect) return reply;
   const ParsedReply parsed = parse_reply(reply);
   if (parsed.status != ParseStatus::kComplete) return reply;
-  return rewritten(parsed.reply, (probe.flags & Probe::kAnyOrder) != 0, (probe.flags & Probe::kVolatile) == 0);
+  return comparable_part(parsed.reply, (probe.flags & Probe::kVolatile) != 0 ? Compare::kShape : Compare::kAnyOrder);
 }
 
 std::string describe(const ProbeGroup& group, const Probe& probe) {
