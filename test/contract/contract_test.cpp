@@ -70,6 +70,20 @@ TEST_P(Contract, RepliesAreThoseOfTheServer) {
   run.run(script);
 }
 
+// A line that differs here says nothing about the front-end: it wants another comparison.
+TEST(ContractScripts, SayTheSameOnTwoServers) {
+  for (const Protocol protocol : {Protocol::kResp2, Protocol::kResp3}) {
+    for (const ContractScript& script : all_scripts()) {
+      RedisServer one(server_options());
+      RedisServer other(server_options());
+      ASSERT_TRUE(one.start() && other.start());
+
+      ContractRun run(server_side(one, Transport::kUnix), server_side(other, Transport::kUnix), protocol);
+      run.run(script);
+    }
+  }
+}
+
 TEST(ContractScripts, AreAllWellFormed) {
   const auto scripts = contract_scripts(kFolder);
   ASSERT_TRUE(scripts.has_value()) << scripts.error();
