@@ -316,7 +316,11 @@ std::vector<std::string> one_of_each() {
 /// `behind` ends the state that `before` has begun, so that kLast is answered as everywhere.
 Family after(std::string name, const std::string& before, const std::string& behind = {}) {
   Family family{.name = std::move(name), .inputs = {}};
-  for (const std::string& damage : one_of_each()) family.inputs.push_back({before + damage + behind});
+  for (const std::string& damage : one_of_each()) {
+    std::string bytes = before;
+    bytes.append(damage).append(behind);
+    family.inputs.push_back({std::move(bytes)});
+  }
   return family;
 }
 
@@ -324,7 +328,8 @@ Family after(std::string name, const std::string& before, const std::string& beh
 Family in_pipelines() {
   Family family = after("InPipelines", kPing + encode({"SET", "piped", "1"}) + encode({"GET", "piped"}) +
                                            encode({"STRLEN", "piped"}) + encode({"GET", "nothere"}));
-  for (Malformed& input : family.inputs) input.bytes += kPing + encode({"GET", "piped"});
+  const std::string behind = kPing + encode({"GET", "piped"});
+  for (Malformed& input : family.inputs) input.bytes += behind;
   return family;
 }
 
@@ -342,6 +347,31 @@ Family half_closed() {
            {"GET half\r\n\r\n", false}}};
 }
 
+/// A good pipeline with one byte replaced, taken out or put in, the same mutants in each run. It has a db of its own.
+Family mutants() {
+  constexpr int kMutants = 400;
+  constexpr std::string_view kBytes = "*$:+-0123456789\r\n \"'\\xGETget\x01\xff";
+  const std::string before = encode({"SELECT", "9"}) + encode({"FLUSHDB"});
+  const std::string good = encode({"SET", "k", "v1"}) + encode({"GET", "k"}) + "ECHO \"a b\"\r\n" +
+                           encode({"RPUSH", "l", "", "x\r\ny"}) + encode({"LRANGE", "l", "0", "-1"}) + kPing;
+  Family family{.name = "Mutants", .inputs = {}};
+  unsigned state = 20'000;
+  const auto next = [&state](std::size_t below) {
+    state = state * 1'103'515'245U + 12'345U;
+    return (state >> 16) % below;
+  };
+  for (int i = 0; i < kMutants; ++i) {
+    const std::size_t at = next(good.size());
+    const std::size_t taken = next(3) == 0 ? 0 : 1;
+    const std::size_t put = next(4) == 0 ? 0 : 1;
+    const char byte = kBytes[next(kBytes.size())];
+    std::string mutant = good;
+    mutant.replace(at, taken, put, byte);
+    family.inputs.push_back({before + mutant, false});
+  }
+  return family;
+}
+
 std::vector<Family> families() {
   return {counts(),
           lengths(),
@@ -354,6 +384,7 @@ std::vector<Family> families() {
           many_arguments(),
           truncations(),
           half_closed(),
+          mutants(),
           in_pipelines(),
           after("AfterGoodOnes", kPing + kPing),
           after("InsideMulti", encode({"MULTI"}) + encode({"SET", "tx", "1"}), encode({"DISCARD"})),

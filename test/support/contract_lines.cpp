@@ -60,7 +60,8 @@ std::vector<std::string> on_key(const Facts& facts, const std::string& key) {
       words[spec.begin + 1U] = key;
       continue;
     }
-    const std::size_t end = spec.last < 0 ? words.size() + 1 - static_cast<std::size_t>(-spec.last) : spec.last + 1U;
+    const int last = spec.last < 0 ? static_cast<int>(words.size()) + spec.last : spec.last;
+    const auto end = static_cast<std::size_t>(last + 1);
     for (std::size_t at = spec.begin; at < end; at += spec.step) words[at] = key;
   }
   return words;
