@@ -61,7 +61,7 @@ std::vector<std::string> on_key(const Facts& facts, const std::string& key) {
       continue;
     }
     const int last = spec.last < 0 ? static_cast<int>(words.size()) + spec.last : spec.last;
-    const auto end = static_cast<std::size_t>(last + 1);
+    const std::size_t end = static_cast<std::size_t>(last) + 1;
     for (std::size_t at = spec.begin; at < end; at += spec.step) words[at] = key;
   }
   return words;
