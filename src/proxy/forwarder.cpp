@@ -7,7 +7,6 @@
 #include "command/reply_shape.hpp"
 #include "command/table.hpp"
 #include "metrics/worker_metrics.hpp"
-#include "proxy/push.hpp"
 #include "proxy/session.hpp"
 #include "resp/writer.hpp"
 
@@ -258,7 +257,9 @@ void Forwarder::settle(Record& record, std::string_view reply, bool is_whole) {
       record.guard.release();
       return;
     case Effect::kUnlessUnknown:
-      if (!reply.starts_with("-ERR unknown ")) cache_->bump_all_epochs();
+      if (!reply.starts_with("-ERR unknown ") && !reply.starts_with("-ERR wrong number of arguments ")) {
+        cache_->bump_all_epochs();
+      }
       return;
     case Effect::kObserve:
       if (!reply.empty()) observe(*record.observed, reply, is_whole);
@@ -396,12 +397,7 @@ void Forwarder::on_drained(upstream::Link& link) {
 }
 
 void Forwarder::on_push(upstream::Link& link, std::string_view push) {
-  const auto found = push_readers_.find(&link);
-  if (found == push_readers_.end()) return;
-  Push message(push);
-  Session* const session = sessions_.find(found->second);
-  // To one of RESP2 the server sends none, whatever this link speaks.
-  if (session != nullptr && session->protocol() == resp::Protocol::kResp3) session->push(message);
+  if (const auto found = push_readers_.find(&link); found != push_readers_.end()) found->second(push);
 }
 
 upstream::RequestId Forwarder::add(Record record) {

@@ -64,8 +64,10 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   ReplyQueue::Slot forward_with(Session& session, const Request& request, const upstream::Lane& lane,
                                 Completion completion);
 
-  /// What is pushed on this link goes to that session, until forget_pushes().
-  void send_pushes(const upstream::Link& link, SessionId session) { push_readers_[&link] = session; }
+  /// Gets the bytes of one push; valid during the call.
+  using PushReader = std::function<void(std::string_view push)>;
+  /// What is pushed on this link goes there, until forget_pushes().
+  void send_pushes(const upstream::Link& link, PushReader reader) { push_readers_[&link] = std::move(reader); }
   void forget_pushes(const upstream::Link& link) noexcept { push_readers_.erase(&link); }
 
   void read_on_link(const upstream::Lane& lane, std::string_view command, std::vector<std::uint64_t> key_hashes,
@@ -143,7 +145,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   std::vector<Record> records_;  // index = RequestId; a slot is reused only after the link's last word on it
   std::vector<std::size_t> free_;
   std::map<const upstream::Link*, std::vector<SessionId>> waiting_for_link_;
-  std::map<const upstream::Link*, SessionId> push_readers_;
+  std::map<const upstream::Link*, PushReader> push_readers_;
   std::function<void()> on_link_up_;
   std::string converted_;  // of the piece at hand
   std::string encoded_;    // of the request being sent, when the client's own bytes cannot be used

@@ -1,8 +1,10 @@
 // CLIENT subcommands: about our sessions, so answered here. Texts are Redis's (7.0; SETINFO is 7.2's).
 #include <array>
+#include <optional>
 #include <string>
 
 #include "base/ascii.hpp"
+#include "base/parse_int.hpp"
 #include "proxy/forwarder.hpp"
 #include "proxy/handlers.hpp"
 #include "proxy/services.hpp"
@@ -94,13 +96,24 @@ void handle_link_state(Session& session, const Request& request) {
 }
 
 void handle_client_tracking(Session& session, const Request& request) {
-  for (const std::string_view arg : request.args.subspan(3)) {
-    if (!base::equals_ignore_case(arg, "REDIRECT")) continue;
-    session.refuse(request,
-                   "ERR anteroom: invalidations for another client are not offered (stage=policy executed=no)");
-    return;
+  std::optional<std::int64_t> target;
+  for (std::size_t i = 3; i + 1 < request.args.size(); ++i) {
+    if (base::equals_ignore_case(request.args[i], "REDIRECT")) target = base::parse_int(request.args[i + 1]);
   }
-  handle_link_state<Session::LinkState::kTracking>(session, request);
+  if (!target || *target <= 0 || !base::equals_ignore_case(request.args[2], "ON")) {
+    handle_link_state<Session::LinkState::kTracking>(session, request);
+  } else if (session.pin(request)) {
+    session.redirect_tracking(request, static_cast<std::uint64_t>(*target));
+  }
+}
+
+/// What the server says of this connection, with our ids for its own.
+void forward_about_tracking(Session& session, const Request& request) {
+  if (!session.may_forward(request)) return;
+  session.services().forwarder.forward_with(
+      session, request, session.lane(), [](Session& answered, ReplyQueue::Slot slot, std::string&& reply) {
+        answered.on_forwarded_reply(slot, answered.as_seen_by_client(std::move(reply)));
+      });
 }
 
 void handle_client_caching(Session& session, const Request& request) {
@@ -115,7 +128,7 @@ void handle_client_caching(Session& session, const Request& request) {
 
 void handle_client_getredir(Session& session, const Request& request) {
   if (session.has_link_state(Session::LinkState::kTracking)) {
-    handle_forward(session, request);
+    forward_about_tracking(session, request);
   } else {
     session.answer(request, ":-1\r\n");
   }
@@ -123,7 +136,7 @@ void handle_client_getredir(Session& session, const Request& request) {
 
 void handle_client_trackinginfo(Session& session, const Request& request) {
   if (session.has_link_state(Session::LinkState::kTracking)) {
-    handle_forward(session, request);
+    forward_about_tracking(session, request);
     return;
   }
   std::string reply;

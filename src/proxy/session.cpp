@@ -16,6 +16,24 @@
 #include "resp/writer.hpp"
 
 namespace anteroom::proxy {
+namespace {
+
+/// Whatever its arguments, it neither changes the connection it is sent on nor is about it.
+bool is_for_any_link(const command::Facts& facts) noexcept {
+  switch (facts.command_class) {
+    case command::Class::kSession:
+    case command::Class::kSubscription:
+    case command::Class::kStream:
+    case command::Class::kTransaction:
+    case command::Class::kContainer:
+      return false;
+    default:
+      return !facts.name.starts_with("anteroom");
+  }
+}
+
+}  // namespace
+
 Session::Session(SessionId id, ClientPermit permit, std::unique_ptr<net::ByteStream> stream, Services& services)
     : id_(id),
       permit_(std::move(permit)),
@@ -130,8 +148,10 @@ void Session::dispatch_unmatched(const Request& request) {
   }
   // An unknown name is a module's or a newer server's: only the upstream knows, and it has the exact words if there is
   // none such. But a CLIENT subcommand would act on a link that others share.
+  // A wrong number of arguments harms no link, and a server that is older than our table has never heard of the name.
   const bool may_try = lookup.match == command::Match::kUnknownCommand ||
-                       (lookup.match == command::Match::kUnknownSubcommand && lookup.facts->name != "client");
+                       (lookup.match == command::Match::kUnknownSubcommand && lookup.facts->name != "client") ||
+                       (lookup.match == command::Match::kWrongArity && is_for_any_link(*lookup.facts));
   if (may_try) {
     services_.forwarder.forward_unknown(*this, request);
   } else if (lookup.match == command::Match::kWrongArity) {

@@ -76,6 +76,14 @@ class Session final : private net::StreamEvents {
   [[nodiscard]] bool has_link_state(LinkState state) const noexcept {
     return (link_states_ & static_cast<unsigned>(state)) != 0;
   }
+  /// CLIENT TRACKING with REDIRECT: another client of ours is told of the changes. REQUIRES: pin() was true.
+  void redirect_tracking(const Request& request, std::uint64_t target);
+  /// This one is told of a change, on behalf of another: a push of RESP3.
+  void push_invalidation(std::string_view push);
+  /// A reply of the server that speaks of connections, with our ids for its own.
+  [[nodiscard]] std::string as_seen_by_client(std::string reply) const;
+  /// Closes it if what it relies on is gone. Once a second.
+  void check_redirect();
   /// Null while it shares.
   [[nodiscard]] upstream::Link* pinned_link() const noexcept;
   [[nodiscard]] Transaction& transaction() noexcept { return transaction_; }
@@ -213,6 +221,11 @@ class Session final : private net::StreamEvents {
   void end_skip() noexcept;
   [[nodiscard]] bool put_off_is_due() const noexcept;
 
+  // session_tracking.cpp
+  void end_tracking();
+  void find_sink(ReplyQueue::Slot slot, std::vector<std::string> args, bool target_exists);
+  void turn_tracking_on(ReplyQueue::Slot slot, std::vector<std::string> args, std::string_view sink_reply);
+
   // session_auth.cpp
   void begin_authentication();
   void become_initial_user();
@@ -328,8 +341,15 @@ class Session final : private net::StreamEvents {
   upstream::PinnedLink* pinned_ = nullptr;                  // the pool's, ours until it is released
   std::optional<upstream::PinnedPool::Ticket> pin_ticket_;  // of the place in line, while put_off_ waits for a link
   bool pin_is_spoiled_ = false;                             // it may have left its lane
-  unsigned link_states_ = 0;                                // bits of LinkState
-  bool pin_in_vain_ = false;                                // the wait is over without one
+  /// Where the server's invalidations come in, and for whom they are.
+  struct Redirect {
+    upstream::PinnedLink* sink = nullptr;  // the pool's, ours until it is released
+    std::uint64_t target = 0;              // a client id of ours
+    std::string sink_id;                   // the connection's at the server
+  };
+  std::optional<Redirect> redirect_;
+  unsigned link_states_ = 0;  // bits of LinkState
+  bool pin_in_vain_ = false;  // the wait is over without one
   bool has_written_ = false;
   bool is_blocked_ = false;  // barrier_ is a blocking command
   Transaction transaction_;

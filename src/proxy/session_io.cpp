@@ -240,7 +240,10 @@ std::string Session::describe() const {
   line += " omem=" + std::to_string(out_.size()) + " tot-mem=" + std::to_string(sizeof(Session) + in_.capacity());
   line += " events=r cmd=" + std::string(last_command_) + " user=" + user_name() + " redir=-1 resp=";
   line += lane_.protocol == resp::Protocol::kResp3 ? "3" : "2";
-  line += " lib-name=" + library_name_ + " lib-ver=" + library_version_ + "\n";
+  if (!library_name_.empty() || !library_version_.empty()) {
+    line += " lib-name=" + library_name_ + " lib-ver=" + library_version_;
+  }
+  line += "\n";
   return line;
 }
 

@@ -89,10 +89,10 @@ void Session::settle_pin() {
 
 // A link whose db or protocol has been changed would not be what its next user expects.
 void Session::unpin(bool reusable) {
+  end_tracking();
   upstream::PinnedLink& link = *std::exchange(pinned_, nullptr);
   const bool is_spoiled = std::exchange(pin_is_spoiled_, false);
   if (std::exchange(link_states_, 0) != 0) reusable = false;
-  services_.forwarder.forget_pushes(link.link);
   services_.pinned.release(link, reusable && !is_spoiled && link.lane == services_.forwarder.link_lane(lane_));
 }
 
@@ -118,18 +118,6 @@ void Session::lose_pin() {
     close_after_replies();
   } else if (transaction_.is_active()) {
     transaction_.is_lost = true;
-  }
-}
-
-void Session::set_link_state(LinkState state, bool on) {
-  if (pinned_ == nullptr) return;
-  pin_is_spoiled_ = true;
-  link_states_ = on ? link_states_ | static_cast<unsigned>(state) : link_states_ & ~static_cast<unsigned>(state);
-  if (state != LinkState::kTracking) return;
-  if (on) {
-    services_.forwarder.send_pushes(pinned_->link, id_);
-  } else {
-    services_.forwarder.forget_pushes(pinned_->link);
   }
 }
 

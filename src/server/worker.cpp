@@ -161,7 +161,10 @@ void Worker::every_second() {
   monitor_.tick();
   upstream_users_.tick(forwarder_);
   metrics_.pinned_links.set(static_cast<std::int64_t>(pinned_.links()));
-  sessions_.for_each([](proxy::Session& session) { session.release_idle_memory(); });
+  sessions_.for_each([](proxy::Session& session) {
+    session.release_idle_memory();
+    session.check_redirect();
+  });
   close_idle_sessions();
   check_drained();
   second_timer_.start(on_drained_ ? kDrainPoll : kSecond);

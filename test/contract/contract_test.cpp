@@ -2,7 +2,9 @@
 // test/contract/scripts, and some made from the table of commands, are run against both in lockstep.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <set>
@@ -10,10 +12,13 @@
 #include <tuple>
 #include <vector>
 
+#include "support/certificates.hpp"
 #include "support/contract_lines.hpp"
 #include "support/contract_run.hpp"
 #include "support/contract_script.hpp"
+#include "support/ports.hpp"
 #include "support/rig.hpp"
+#include "support/tls_client.hpp"
 
 namespace anteroom::test {
 
@@ -40,33 +45,84 @@ ContractSide server_side(const RedisServer& server, Transport transport) {
   return {.open = [&server, transport] { return plain_conversation(server.address(transport)); }, .server = &server};
 }
 
-ContractSide front_side(const Rig& rig, Transport transport) {
-  return {.open = [&rig, transport] { return plain_conversation(rig.front.address(transport)); }, .server = &rig.redis};
-}
+/// How the clients of the front-end come to it.
+enum class Way : std::uint8_t { kTcp, kUnix, kTls };
 
-using Case = std::tuple<Transport, Protocol, ContractScript>;
+class TlsConversation final : public Conversation {
+ public:
+  explicit TlsConversation(const TlsClient::Options& options) : client_(options) {}
+  bool send_raw(std::string_view bytes) override { return client_.send_raw(bytes); }
+  [[nodiscard]] Reply read() override { return client_.read(); }
+
+ private:
+  TlsClient client_;
+};
+
+/// A front-end with a listener of each kind, and its server.
+class Front {
+ public:
+  explicit Front(Way way)
+      : way_(way),
+        transport_(way == Way::kUnix ? Transport::kUnix : Transport::kTcp),
+        rig_({.upstream = transport_, .front = {.arguments = arguments()}, .redis = server_options()}) {}
+
+  [[nodiscard]] bool is_ready() const {
+    return rig_.is_ready() && eventually([this] { return rig_.front.output().contains("event=started"); });
+  }
+  [[nodiscard]] ContractSide side() const {
+    if (way_ == Way::kTls) {
+      return {
+          .open =
+              [this] { return std::make_unique<TlsConversation>(TlsClient::Options{.port = port_, .ca = ca_.file()}); },
+          .server = &rig_.redis};
+    }
+    return {.open = [this] { return plain_conversation(rig_.front.address(transport_)); }, .server = &rig_.redis};
+  }
+
+ private:
+  // SHUTDOWN stays denied; all else that is denied unless configured is compared as well.
+  [[nodiscard]] std::vector<std::string> arguments() const {
+    std::vector<std::string> out{"--deny", "shutdown"};
+    if (way_ != Way::kTls) return out;
+    out.insert(out.end(),
+               {"--tls-port", std::to_string(port_), "--tls-cert", files_.certificate, "--tls-key", files_.key});
+    return out;
+  }
+
+  const Way way_;
+  const Transport transport_;
+  const TempDir dir_;
+  const CertificateAuthority ca_{dir_};
+  const CertificateAuthority::Files files_ = ca_.issue();
+  const std::uint16_t port_ = free_port();
+  const Rig rig_;
+};
+
+using Case = std::tuple<Way, Protocol, ContractScript>;
 
 class Contract : public testing::TestWithParam<Case> {};
 
 std::string name_of_case(const testing::TestParamInfo<Case>& info) {
   const Protocol protocol = std::get<1>(info.param);
   const std::string resp = protocol == Protocol::kResp2 ? "Resp2_" : "Resp3_";
-  return to_string(std::get<0>(info.param)) + resp + std::get<2>(info.param).name;
+  constexpr std::array<const char*, 3> kWays{"Tcp", "Unix", "Tls"};
+  return kWays[static_cast<std::size_t>(std::get<0>(info.param))] + resp + std::get<2>(info.param).name;
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, Contract,
-                         testing::Combine(kBothTransports, testing::Values(Protocol::kResp2, Protocol::kResp3),
+                         testing::Combine(testing::Values(Way::kTcp, Way::kUnix, Way::kTls),
+                                          testing::Values(Protocol::kResp2, Protocol::kResp3),
                                           testing::ValuesIn(all_scripts())),
                          name_of_case);
 
 TEST_P(Contract, RepliesAreThoseOfTheServer) {
-  const auto& [transport, protocol, script] = GetParam();
+  const auto& [way, protocol, script] = GetParam();
   RedisServer reference(server_options());
-  // SHUTDOWN stays denied; all else that is denied unless configured is compared as well.
-  const Rig rig({.upstream = transport, .front = {.arguments = {"--deny", "shutdown"}}, .redis = server_options()});
-  ASSERT_TRUE(reference.start() && rig.is_ready());
+  const Front front(way);
+  ASSERT_TRUE(reference.start() && front.is_ready());
 
-  ContractRun run(server_side(reference, transport), front_side(rig, transport), protocol);
+  ContractRun run(server_side(reference, way == Way::kUnix ? Transport::kUnix : Transport::kTcp), front.side(),
+                  protocol);
   run.run(script);
 }
 

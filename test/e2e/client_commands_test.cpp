@@ -277,6 +277,31 @@ TEST_P(Clients, TrackingModesAreTheServers) {
   }
 }
 
+TEST_P(Clients, InvalidationsAreRedirectedToAnotherClientInItsProtocol) {
+  for (const bool target_is_resp3 : {false, true}) {
+    const std::string key = unique_key();
+    for (int i = 0; i < 3; ++i) {  // on the same worker and on others
+      RespClient target = client();
+      RespClient user = client();
+      if (target_is_resp3) target.ask("HELLO", "3");
+      const std::string id = id_of(target);
+      target.ask("SUBSCRIBE", "__redis__:invalidate");
+      ASSERT_EQ(user.ask("CLIENT", "TRACKING", "ON", "REDIRECT", id), kOk);
+      EXPECT_EQ(user.ask("CLIENT", "GETREDIR"), ":" + id + "\r\n");
+      EXPECT_TRUE(contains(user.ask("CLIENT", "TRACKINGINFO").raw, "$8\r\nredirect\r\n:" + id + "\r\n"));
+      user.ask("GET", key);
+      direct().ask("SET", key, "x");
+      EXPECT_EQ(target.read(), target_is_resp3
+                                   ? ">2\r\n$10\r\ninvalidate\r\n*1\r\n" + bulk(key)
+                                   : "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*1\r\n" + bulk(key));
+      EXPECT_EQ(user.ask("CLIENT", "TRACKING", "OFF"), kOk);
+      EXPECT_EQ(user.ask("CLIENT", "GETREDIR"), ":-1\r\n");
+    }
+  }
+  EXPECT_EQ(client().ask("CLIENT", "TRACKING", "ON", "REDIRECT", "99999999"),
+            direct().ask("CLIENT", "TRACKING", "ON", "REDIRECT", "99999999"));
+}
+
 TEST_P(Clients, TrackingThatIsLostWithItsLinkEndsTheConnection) {
   Rig rig({.upstream = GetParam(), .front = {.arguments = {"--workers", "1"}}});
   ASSERT_TRUE(rig.is_ready());

@@ -24,7 +24,6 @@ const Refused kNeedsOwnLink[] = {
     {"Discard", "DISCARD"},
     {"Sync", "SYNC"},
     {"Psync", "PSYNC ? -1"},
-    {"ClientTrackingElsewhere", "CLIENT TRACKING ON REDIRECT 1"},
 };
 
 class NeedsOwnLink : public SharedRig<NeedsOwnLink>,

@@ -34,7 +34,7 @@ bool is_resp2(const anteroom::resp::Value& value) {
 }
 
 void look_at(const redisReply& reply) {
-  const anteroom::base::SharedBytes encoded = Hooks::encode(reply);
+  const anteroom::base::SharedBytes encoded = Hooks::encode(reply, false);
   std::size_t used = 0;
   const auto value = anteroom::resp::parse_value(*encoded, &used);
   ANTEROOM_CHECK(value && used == encoded->size() && is_resp2(*value));

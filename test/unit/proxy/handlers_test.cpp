@@ -182,9 +182,20 @@ TEST_F(Handlers, ClusterModeCommandsAnswerAsAServerWithoutClusterDoes) {
   }
 }
 
-TEST_F(Handlers, WrongNumberOfArgumentsIsToldHere) {
-  EXPECT_EQ(reply_to("GET"), "-ERR wrong number of arguments for 'get' command\r\n");
-  EXPECT_EQ(reply_to("GET a b"), "-ERR wrong number of arguments for 'get' command\r\n");
+TEST_F(Handlers, WrongNumberOfArgumentsIsToldByTheServerAndCostsNoHit) {
+  const auto bumps = rig().cache.stats().epoch_bumps;
+  ask(client(), "HTTL k");
+  link_with("HTTL k").send("-ERR unknown command 'HTTL', with args beginning with: 'k' \r\n");
+  expect(client(), "-ERR unknown command 'HTTL', with args beginning with: 'k' \r\n");
+  static_cast<void>(client().peer.take_written());
+  ask(client(), "GET");
+  link_with("GET").send("-ERR wrong number of arguments for 'get' command\r\n");
+  expect(client(), "-ERR wrong number of arguments for 'get' command\r\n");
+  EXPECT_EQ(rig().cache.stats().epoch_bumps, bumps);
+}
+
+TEST_F(Handlers, WrongNumberOfArgumentsOfASessionCommandIsToldHere) {
+  EXPECT_EQ(reply_to("SELECT"), "-ERR wrong number of arguments for 'select' command\r\n");
 }
 
 TEST_F(Handlers, InfoOfTheServerGetsOurSectionAtItsEnd) {
