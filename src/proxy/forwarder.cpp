@@ -91,12 +91,13 @@ ReplyQueue::Slot Forwarder::forward_exec(Session& session, const Request& reques
 }
 
 void Forwarder::note_queued(const Request& request, Transaction& transaction) const {
-  const bool is_element =
-      request.lookup.facts != nullptr && request.lookup.facts->name != "multi" && request.lookup.facts->name != "watch";
+  const command::Facts* const queued = request.lookup.facts;
+  const bool is_found = request.lookup.match == command::Match::kFound;
+  const bool is_element = is_found && queued->name != "multi" && queued->name != "watch";
   if (is_element && pool_->main_lane().protocol == resp::Protocol::kResp3) {
     transaction.shapes.resize(transaction.queued);
     if (transaction.queued > 0) {
-      transaction.shapes.back() = command::queued_reply_shape(*request.lookup.facts, request.args);
+      transaction.shapes.back() = command::queued_reply_shape(*queued, request.args);
     }
   }
   if (cache_ == nullptr || transaction.writes_anything) return;

@@ -61,7 +61,7 @@ void ask_all_workers(Session& session, const Request& request, ClientMesh::Quest
   const ReplyQueue::Slot slot = session.expect_forwarded(request);
   services.clients.ask_all(
       services.worker, std::move(question),
-      [&sessions = services.sessions, id = session.id(), slot, reply = std::move(reply)](ClientMesh::Part part) {
+      [&sessions = services.sessions, id = session.id(), slot, reply = std::move(reply)](const ClientMesh::Part& part) {
         Session* const asker = sessions.find(id);
         if (asker != nullptr) asker->on_forwarded_reply(slot, reply(*asker, part));
       });

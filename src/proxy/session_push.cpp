@@ -136,7 +136,9 @@ void Session::unsubscribe(const Request& request, TopicKind kind) {
 
 void Session::on_unsubscribed() {
   // After a RESET, say, nobody waits for it.
-  if (!subscriber_ || subscriber_->leaving.missing == 0 || --subscriber_->leaving.missing > 0) return;
+  if (!subscriber_ || subscriber_->leaving.missing == 0) return;
+  --subscriber_->leaving.missing;
+  if (subscriber_->leaving.missing > 0) return;
   const Subscriber::Leaving left = std::exchange(subscriber_->leaving, {});
   replies_.append(left.slot, left.reply);
   schedule_flush();

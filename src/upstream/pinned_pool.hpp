@@ -16,9 +16,8 @@ namespace anteroom::upstream {
 /// A link that one session has for itself, because what it asks changes the state of its connection or may take as long
 /// as it likes. Dials once: after a loss it is closed, and nothing that depended on it is done elsewhere.
 struct PinnedLink {
-  PinnedLink(LinkContext context, const LinkOptions& options, Lane lane_, std::uint64_t jitter_seed,
-             base::TimePoint now)
-      : link(context, options, jitter_seed), lane(std::move(lane_)), made(now), released(now) {}
+  PinnedLink(LinkContext context, const LinkOptions& options, Lane of, std::uint64_t jitter_seed, base::TimePoint now)
+      : link(context, options, jitter_seed), lane(std::move(of)), made(now), released(now) {}
 
   [[nodiscard]] bool is_alive() const noexcept { return link.state() != Link::State::kClosed; }
 
