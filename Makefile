@@ -169,7 +169,12 @@ $(foreach suite,$(suites),$(eval $(call suite_rule,$(suite))))
 $(out)/hiredis_client: $(call object_of,$(wildcard test/clients/*.cpp)) test/clients
 	$(link)
 
-$(out)/suite_e2e: | $(out)/hiredis_client
+# Loaded into the redis-server of the end-to-end tests, which is built without sanitizers.
+$(out)/alias_module.so: test/module/alias_module.cpp $(out)/flags
+	@echo "  CXX   $@"
+	@$(compiler) -std=c++23 $(warnings) -O1 -g -fPIC -shared -o $@ $<
+
+$(out)/suite_e2e: | $(out)/hiredis_client $(out)/alias_module.so
 
 $(out)/replay_%: $(out)/test/fuzz/%_fuzz.o $(out)/test/fuzz/replay_main.o $(support) $(all_libraries)
 	$(link)

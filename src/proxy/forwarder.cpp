@@ -101,11 +101,12 @@ void Forwarder::note_queued(const Request& request, Transaction& transaction) co
     }
   }
   if (cache_ == nullptr || transaction.writes_anything) return;
-  if (request.lookup.match != command::Match::kFound) {
+  const command::Facts* const known = facts_of(request);
+  if (known == nullptr) {
     transaction.writes_anything = true;
     return;
   }
-  const command::Facts& facts = *request.lookup.facts;
+  const command::Facts& facts = *known;
   command::KeyList positions;
   switch (command::cache_effect(facts, request.args)) {
     case command::CacheEffect::kNone:
@@ -166,11 +167,12 @@ void Forwarder::read_on_link(const upstream::Lane& lane, std::string_view comman
 
 void Forwarder::set_effect(Record& record, const Request& request, bool drop_now) {
   if (cache_ == nullptr || record.effect != Effect::kNone) return;
-  if (request.lookup.match != command::Match::kFound) {
+  const command::Facts* const facts = facts_of(request);
+  if (facts == nullptr) {
     record.effect = Effect::kUnlessUnknown;
     return;
   }
-  switch (command::cache_effect(*request.lookup.facts, request.args)) {
+  switch (command::cache_effect(*facts, request.args)) {
     case command::CacheEffect::kNone:
       return;
     case command::CacheEffect::kMayWriteAnything:
@@ -182,7 +184,7 @@ void Forwarder::set_effect(Record& record, const Request& request, bool drop_now
   }
   record.effect = Effect::kGuard;
   command::KeyList positions;
-  if (command::extract_written_keys(*request.lookup.facts, request.args, positions) == command::Extraction::kUnknown) {
+  if (command::extract_written_keys(*facts, request.args, positions) == command::Extraction::kUnknown) {
     record.guard = cache_->guard_all(drop_now);
     return;
   }
@@ -233,6 +235,20 @@ upstream::Lane Forwarder::link_lane(upstream::Lane lane) const {
   // Where all links speak RESP3, replies are converted for those who do not.
   if (pool_->main_lane().protocol == resp::Protocol::kResp3) lane.protocol = resp::Protocol::kResp3;
   return lane;
+}
+const command::Overlay::Entry* Forwarder::unlisted(const Request& request) const {
+  if (upstream_commands_ == nullptr) return nullptr;
+  const command::Overlay::Entry* const entry = upstream_commands_->find(request);
+  if (entry == nullptr) return nullptr;
+  // While the main link is down, the next server may be one that means something else by the name.
+  const upstream::Link* const link = pool_->shared(main_lane());
+  return link != nullptr && link->state() == upstream::Link::State::kUp ? entry : nullptr;
+}
+
+const command::Facts* Forwarder::facts_of(const Request& request) const {
+  if (request.lookup.match == command::Match::kFound) return request.lookup.facts;
+  const command::Overlay::Entry* const entry = unlisted(request);
+  return entry != nullptr ? &entry->facts : nullptr;
 }
 
 bool Forwarder::is_link_up(const upstream::Lane& lane, base::TimePoint now) const {
@@ -399,6 +415,13 @@ void Forwarder::on_drained(upstream::Link& link) {
 
 void Forwarder::on_push(upstream::Link& link, std::string_view push) {
   if (const auto found = push_readers_.find(&link); found != push_readers_.end()) found->second(push);
+}
+
+void Forwarder::on_up(upstream::Link& link) {
+  if (on_link_up_) on_link_up_();
+  if (upstream_commands_ != nullptr && &link == pool_->shared(main_lane())) {
+    upstream_commands_->on_link_up(*this, link);
+  }
 }
 
 upstream::RequestId Forwarder::add(Record record) {

@@ -17,6 +17,7 @@
 #include "proxy/reply_queue.hpp"
 #include "proxy/session_table.hpp"
 #include "proxy/transaction.hpp"
+#include "proxy/upstream_commands.hpp"
 #include "resp/resp2_converter.hpp"
 #include "upstream/link.hpp"
 #include "upstream/pool.hpp"
@@ -34,6 +35,8 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   /// `cache` is null when caching is off. The pool is set once, because it needs this as its listener.
   Forwarder(SessionTable& sessions, cache::Cache* cache) : sessions_(sessions), cache_(cache) {}
   void set_pool(upstream::Pool& pool) noexcept { pool_ = &pool; }
+  /// Without them nothing is known of what the table does not know. They outlive this.
+  void set_upstream_commands(UpstreamCommands& commands) noexcept { upstream_commands_ = &commands; }
 
   /// Called when any link has come up.
   void set_on_link_up(std::function<void()> callback) { on_link_up_ = std::move(callback); }
@@ -57,8 +60,10 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void send_own(upstream::Link& link, std::string_view command, Done done);
   /// The same on the shared link of `lane`.
   void send_own(const upstream::Lane& lane, std::string_view command, Done done);
-  /// A command that the table does not know: it may write anything.
+  /// A command that neither the table nor the server's own list knows: it may write anything.
   void forward_unknown(Session& session, const Request& request);
+  /// What the server says of a command that the table does not know; null if nothing.
+  [[nodiscard]] const command::Overlay::Entry* unlisted(const Request& request) const;
   /// Sends the request on the link of `lane` and gives the whole reply to `completion` if the session still lives.
   /// Errors of ours are answered without it. Returns the slot; REQUIRES: session.may_forward() was true.
   ReplyQueue::Slot forward_with(Session& session, const Request& request, const upstream::Lane& lane,
@@ -119,10 +124,10 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void on_discarded(upstream::RequestId id) override;
   void on_drained(upstream::Link& link) override;
   void on_push(upstream::Link& link, std::string_view push) override;
-  void on_up(upstream::Link&) override {
-    if (on_link_up_) on_link_up_();
-  }
+  void on_up(upstream::Link& link) override;
 
+  /// From the table, or else from the server; null if neither knows the command.
+  [[nodiscard]] const command::Facts* facts_of(const Request& request) const;
   ReplyQueue::Slot send(Session& session, const Request& request, const upstream::Lane& lane, Record record);
   /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
   void set_effect(Record& record, const Request& request, bool drop_now);
@@ -142,6 +147,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   SessionTable& sessions_;
   cache::Cache* const cache_;
   upstream::Pool* pool_ = nullptr;
+  UpstreamCommands* upstream_commands_ = nullptr;
   std::vector<Record> records_;  // index = RequestId; a slot is reused only after the link's last word on it
   std::vector<std::size_t> free_;
   std::map<const upstream::Link*, std::vector<SessionId>> waiting_for_link_;

@@ -13,6 +13,7 @@
 #include "proxy/client_pause.hpp"
 #include "proxy/fill_table.hpp"
 #include "proxy/forwarder.hpp"
+#include "proxy/handlers.hpp"
 #include "resp/writer.hpp"
 
 namespace anteroom::proxy {
@@ -108,6 +109,12 @@ void Session::dispatch_to_handler(const Request& request) {
       return;
     }
   }
+  if (request.lookup.match != command::Match::kFound) {
+    if (const std::string refused = refusal_of_name(request); !refused.empty()) {
+      refuse(request, refused);
+      return;
+    }
+  }
   if (transaction_.is_open) {
     dispatch_in_transaction(request);
     return;
@@ -153,7 +160,7 @@ void Session::dispatch_unmatched(const Request& request) {
                        (lookup.match == command::Match::kUnknownSubcommand && lookup.facts->name != "client") ||
                        (lookup.match == command::Match::kWrongArity && is_for_any_link(*lookup.facts));
   if (may_try) {
-    services_.forwarder.forward_unknown(*this, request);
+    handle_unlisted(*this, request);
   } else if (lookup.match == command::Match::kWrongArity) {
     refuse(request, command::wrong_arity_error(*lookup.facts));
   } else {

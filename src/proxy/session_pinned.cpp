@@ -10,6 +10,7 @@
 #include "metrics/worker_metrics.hpp"
 #include "net/event_loop.hpp"
 #include "proxy/forwarder.hpp"
+#include "proxy/handlers.hpp"
 #include "proxy/session.hpp"
 #include "resp/value.hpp"
 #include "resp/writer.hpp"
@@ -187,6 +188,8 @@ void Session::dispatch_in_transaction(const Request& request) {
     answer_error(request, base::StagedError::connection_lost(base::Executed::kNo).reply());
   } else if (is_found && !may_be_queued(*lookup.facts)) {
     refuse_in_transaction(request);
+  } else if (!is_found && changes_its_connection(*this, request)) {
+    refuse_unlisted(*this, request);
   } else {
     if (is_found && name == "select") {
       // Whatever it names, the server will tell.

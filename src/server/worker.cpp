@@ -60,6 +60,7 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
                options_.link, base::random_seed()),
       pause_(loop_, sessions_, shared.pause),
       upstream_users_(shared.commands),
+      upstream_commands_(shared.commands),
       coherence_(loop_, shared.cache, metrics_, options_.coherence),
       fills_({loop_, sessions_, shared.cache, coherence_, shared.mesh, forwarder_, metrics_},
              {options_.workers > 1, options_.ttl, options_.untracked_ttl, options_.fill_timeout,
@@ -70,6 +71,7 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
       second_timer_(loop_, [this] { every_second(); }) {
   forwarder_.set_pool(pool_);
   forwarder_.set_on_link_up([this] { pinned_.on_link_up(); });
+  forwarder_.set_upstream_commands(upstream_commands_);
   fills_.set_backend(backend_);
   coherence_.set_backend(backend_);
   coherence_.set_on_suspect([this] { fills_.leave_connection(); });
@@ -160,6 +162,7 @@ void Worker::every_second() {
   subscriptions_.tick(loop_.now());
   monitor_.tick();
   upstream_users_.tick(forwarder_);
+  upstream_commands_.tick(forwarder_);
   metrics_.pinned_links.set(static_cast<std::int64_t>(pinned_.links()));
   sessions_.for_each([](proxy::Session& session) {
     session.release_idle_memory();

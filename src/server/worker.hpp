@@ -29,6 +29,7 @@
 #include "proxy/services.hpp"
 #include "proxy/session_table.hpp"
 #include "proxy/subscription_hub.hpp"
+#include "proxy/upstream_commands.hpp"
 #include "upstream/pinned_pool.hpp"
 #include "upstream/pool.hpp"
 
@@ -120,6 +121,7 @@ class Worker {
   proxy::MonitorFeed monitor_;
   proxy::PauseGate pause_;
   proxy::UpstreamUsers upstream_users_;
+  proxy::UpstreamCommands upstream_commands_;
   proxy::Coherence coherence_;
   proxy::FillTable fills_;
   backend::HiredisBackend backend_;

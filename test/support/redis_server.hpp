@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "support/process.hpp"
@@ -26,6 +27,8 @@ class RedisServer {
 
   /// Starts it and waits until it answers PING. False, with a test failure, when that does not happen.
   bool start();
+  /// Of the next start().
+  void set_arguments(std::vector<std::string> arguments) { options_.arguments = std::move(arguments); }
   void stop();    ///< SIGTERM, then SIGKILL
   void kill();    ///< SIGKILL
   void pause();   ///< SIGSTOP: the kernel goes on accepting connections and bytes
