@@ -42,6 +42,8 @@ inline constexpr std::array<std::string_view, 3> kChoices<HashCommands>{"auto", 
 template <>
 inline constexpr std::array<std::string_view, 3> kChoices<AuthMode>{"none", "proxy", "passthrough"};
 template <>
+inline constexpr std::array<std::string_view, 2> kChoices<DeniedAs>{"noperm", "hidden"};
+template <>
 inline constexpr std::array<std::string_view, 5> kChoices<log::Level>{"trace", "debug", "info", "warn", "error"};
 template <>
 inline constexpr std::array<std::string_view, 2> kChoices<log::Format>{"logfmt", "json"};
@@ -119,6 +121,7 @@ Descriptor option(Descriptor descriptor) {
 
 [[nodiscard]] std::vector<Descriptor> auth_options();
 [[nodiscard]] std::vector<Descriptor> cache_options();
+[[nodiscard]] std::vector<Descriptor> command_options();
 [[nodiscard]] std::vector<Descriptor> listen_tls_options();
 [[nodiscard]] std::vector<Descriptor> upstream_tls_options();
 

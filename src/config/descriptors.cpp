@@ -31,26 +31,8 @@ Problem judge_hostname(Value& value) {
   return parsed ? Problem{} : Problem{parsed.error()};
 }
 
-/// "CONFIG|SET" and "config  set" become "config set".
-Problem judge_commands(Value& value) {
-  for (std::string& command : std::get<std::vector<std::string>>(value)) {
-    std::vector<std::string> words(1);
-    for (const char c : command) {
-      if (c != '|' && !base::is_space(c)) {
-        words.back() += base::to_lower(c);
-      } else if (!words.back().empty()) {
-        words.emplace_back();
-      }
-    }
-    if (words.back().empty()) words.pop_back();
-    if (words.empty() || words.size() > 2)
-      return in_quotes(command) + " is no command, nor a command with its subcommand";
-    command = words.size() == 1 ? words[0] : words[0] + ' ' + words[1];
-  }
-  return std::nullopt;
-}
-
-// The tables; those of the cache, of TLS and of authentication are in cache_, tls_ and auth_descriptors.cpp.
+// The tables; those of the cache, of commands, of TLS and of authentication are in cache_, command_, tls_ and
+// auth_descriptors.cpp.
 
 std::vector<Descriptor> listen_options() {
   using G = ListenOptions;
@@ -252,11 +234,6 @@ std::vector<Descriptor> limit_options() {
 std::vector<Descriptor> other_options() {
   constexpr auto kLog = &Options::log;
   return {
-      option<&Options::commands, &CommandOptions::deny>(
-          {.path = "commands.deny",
-           .flag = "deny",
-           .doc = "Commands that are refused; a subcommand is named with its command",
-           .judge = judge_commands}),
       option<kLog, &LogOptions::level>(
           {.path = "log.level", .flag = "log-level", .doc = "Least important lines that are logged"}),
       option<kLog, &LogOptions::format>({.path = "log.format", .flag = "log-format", .doc = "How a log line looks"}),
@@ -283,8 +260,9 @@ std::vector<Descriptor> other_options() {
 
 std::vector<Descriptor> all_options() {
   std::vector<Descriptor> all;
-  for (const auto group : {listen_options, listen_tls_options, upstream_options, upstream_tls_options,
-                           pinned_link_options, cache_options, limit_options, auth_options, other_options}) {
+  for (const auto group :
+       {listen_options, listen_tls_options, upstream_options, upstream_tls_options, pinned_link_options, cache_options,
+        limit_options, command_options, auth_options, other_options}) {
     const std::vector<Descriptor> part = group();
     all.insert(all.end(), part.begin(), part.end());
   }

@@ -25,6 +25,7 @@ enum class Eviction : std::uint8_t { kLru, kS3Fifo };
 enum class MgetMode : std::uint8_t { kSnapshot, kPerKey, kOff };
 enum class HashCommands : std::uint8_t { kAuto, kOn, kOff };
 enum class AuthMode : std::uint8_t { kNone, kProxy, kPassthrough };
+enum class DeniedAs : std::uint8_t { kNoPerm, kHidden };
 
 struct ListenOptions {
   std::vector<std::string> bind{"127.0.0.1"};  ///< addresses; "*" is every address of the machine
@@ -160,10 +161,26 @@ struct AuthOptions {
 };
 
 struct CommandOptions {
-  /// Lower case; a container and its subcommand with one space between.
-  std::vector<std::string> deny{"shutdown",      "debug",          "replicaof", "slaveof",     "sync",
-                                "psync",         "replconf",       "failover",  "module load", "module loadex",
-                                "module unload", "restore-asking", "pfdebug",   "pfselftest"};
+  /// Lower case; a container and its subcommand with one space between. By default what stops the server, makes it
+  /// another one's replica or another part of a cluster, loads code into it, or is there for those who debug it. No
+  /// application needs these, and each takes the server away from everybody.
+  ///
+  /// Not denied, though only administrators use them: BGREWRITEAOF, BGSAVE and SAVE save what is there, as backups do;
+  /// MIGRATE, MOVE and SWAPDB are writes of data; CLUSTER COUNT-FAILURE-REPORTS, REPLICAS and SLAVES only show, and
+  /// CLUSTER SAVECONFIG changes nothing. Who should not have them is a matter of users and their rights.
+  std::vector<std::string> deny{
+      // the process, and what is loaded into it
+      "shutdown", "module load", "module loadex", "module unload",
+      // replication, and what a primary or a cluster's nodes say to each other
+      "replicaof", "slaveof", "sync", "psync", "replconf", "failover", "restore-asking",
+      // whose hash slots are whose
+      "cluster addslots", "cluster addslotsrange", "cluster bumpepoch", "cluster delslots", "cluster delslotsrange",
+      "cluster failover", "cluster flushslots", "cluster forget", "cluster meet", "cluster replicate", "cluster reset",
+      "cluster set-config-epoch", "cluster setslot",
+      // DEBUG and tests of Redis's own: they can crash the server, or hold it up for as long as they like
+      "debug", "pfdebug", "pfselftest"};
+  DeniedAs denied_as = DeniedAs::kNoPerm;
+  std::vector<std::string> rename;  ///< "old=new" in lower case, or "old=": like rename-command of Redis
 };
 
 struct LogOptions {

@@ -83,6 +83,21 @@ class Resolver {
       refuse("cache.capacity_bytes", "is less than 64kb, which would hold next to nothing; 0 is no limit");
     }
     check_staleness();
+    check_renames();
+  }
+
+  /// It could not be called by its new name either: what is denied is so by any name.
+  void check_renames() {
+    if (has_error({"commands.rename", "commands.deny"})) return;
+    for (const std::string& rename : options_.commands.rename) {
+      const std::size_t sign = rename.find('=');
+      const std::string old_name = rename.substr(0, sign);
+      const bool has_new_name = sign + 1 < rename.size();
+      if (!has_new_name || std::ranges::find(options_.commands.deny, old_name) == options_.commands.deny.end())
+        continue;
+      refuse("commands.rename", "names '" + old_name + "', which commands.deny denies by any name");
+      return;
+    }
   }
 
   /// One late answer must not empty the cache. Each of the two may be what has to change, also when it is the default,

@@ -79,8 +79,23 @@ class HookChain {
   bool wants_outcomes_ = false;
 };
 
-/// Refuses the commands it was given: "shutdown", or "config set" for one subcommand. Case-insensitive.
-[[nodiscard]] std::unique_ptr<Hook> make_deny_hook(const std::vector<std::string>& names);
+/// What a denied command is answered with.
+enum class DeniedAs : std::uint8_t {
+  kNoPerm,  ///< -NOPERM, with the name that is denied
+  kHidden,  ///< Redis's own words for a command or subcommand that does not exist
+};
+/// Refuses the commands it was given: "shutdown", or "config set" for one subcommand, also such that the table does not
+/// know. Case-insensitive.
+[[nodiscard]] std::unique_ptr<Hook> make_deny_hook(const command::Table& table, const std::vector<std::string>& names,
+                                                   DeniedAs denied_as);
+
+struct Rename {
+  std::string old_name;  ///< unknown from now on
+  std::string new_name;  ///< does what the old one did; empty: nothing does
+};
+/// Like rename-command of Redis. To be added before all hooks that look at commands: they see the old names. The new
+/// ones are none of the table's. Case-insensitive.
+[[nodiscard]] std::unique_ptr<Hook> make_rename_hook(const command::Table& table, const std::vector<Rename>& renames);
 /// Logs every n-th command of this worker with who, what, how long and from where; never a key or a value. n > 0.
 [[nodiscard]] std::unique_ptr<Hook> make_access_log_hook(std::uint64_t every_n);
 

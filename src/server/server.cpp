@@ -13,6 +13,7 @@
 #include "base/version.hpp"
 #include "net/socket_stream.hpp"
 #include "server/fd_limit.hpp"
+#include "server/renames.hpp"
 #include "server/users.hpp"
 #include "server/worker_options.hpp"
 
@@ -55,6 +56,7 @@ std::expected<std::unique_ptr<Server>, std::string> Server::create(const config:
   if (!commands) return std::unexpected(commands.error());
   auto handlers = proxy::HandlerRegistry::build(*commands, proxy::built_in_handlers());
   if (!handlers) return std::unexpected(handlers.error());
+  if (auto checked = check_renames(options, *commands); !checked) return std::unexpected(std::move(checked.error()));
   std::unique_ptr<Server> server(new Server(options, std::move(*handlers), std::move(*commands)));
   auto users = make_users(options.auth, server->commands_);
   if (!users) return std::unexpected(std::move(users.error()));
@@ -133,20 +135,12 @@ void Server::reload() {
 
 void Server::run() {
   log_start();
-  warn_of_unknown_denials();
+  warn_of_unknown_names(options_.commands, commands_);
   memory_timer_.start(kMemoryPeriod);
   for (const auto& worker : workers_) worker->start();
   loop_.run();
   for (const auto& worker : workers_) worker->join();
   log::info("stopped");
-}
-
-void Server::warn_of_unknown_denials() const {
-  for (const std::string& name : options_.commands.deny) {
-    std::string row = name;
-    std::ranges::replace(row, ' ', '|');
-    if (commands_.find_name(row) == nullptr) log::warn("denied command is not known", {{"command", name}});
-  }
 }
 
 void Server::give_memory_back() {

@@ -51,7 +51,6 @@ class Server final : private proxy::FillMesh, private proxy::ClientMesh, private
   void reload();
   void make_workers();
   void log_start() const;
-  void warn_of_unknown_denials() const;
   void give_memory_back();
   void on_arrival(Arrival arrival);
   void on_stop_signal(int signal, unsigned times);

@@ -75,7 +75,10 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
   fills_.set_backend(backend_);
   coherence_.set_backend(backend_);
   coherence_.set_on_suspect([this] { fills_.leave_connection(); });
-  if (!options_.denied_commands.empty()) hooks_.add(proxy::make_deny_hook(options_.denied_commands));
+  if (!options_.renames.empty()) hooks_.add(proxy::make_rename_hook(shared.commands, options_.renames));
+  if (!options_.denied_commands.empty()) {
+    hooks_.add(proxy::make_deny_hook(shared.commands, options_.denied_commands, options_.denied_as));
+  }
   if (options_.access_log_every_n > 0) hooks_.add(proxy::make_access_log_hook(options_.access_log_every_n));
 }
 

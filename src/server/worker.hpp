@@ -50,7 +50,9 @@ struct WorkerOptions {
   base::Milliseconds cache_period{100};
   base::Milliseconds idle_timeout{0};  ///< 0 = never
   proxy::SessionLimits limits;
+  std::vector<proxy::Rename> renames;
   std::vector<std::string> denied_commands;
+  proxy::DeniedAs denied_as = proxy::DeniedAs::kNoPerm;
   std::uint64_t access_log_every_n = 0;  ///< 0 = off
 };
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/listeners.hpp"
+#include "server/renames.hpp"
 
 namespace anteroom::server {
 namespace {
@@ -129,7 +130,10 @@ WorkerOptions worker_options(const config::Options& options, unsigned number, un
   worker.cache_period = options.cache.period;
   worker.idle_timeout = options.listen.idle_timeout;
   worker.limits = session_limits(options.limits);
+  worker.renames = renames(options.commands);
   worker.denied_commands = options.commands.deny;
+  worker.denied_as =
+      options.commands.denied_as == config::DeniedAs::kHidden ? proxy::DeniedAs::kHidden : proxy::DeniedAs::kNoPerm;
   worker.access_log_every_n = options.log.every_n;
   return worker;
 }

@@ -171,6 +171,16 @@ TEST_F(Resolve, LimitsThatContradictEachOtherAreRefused) {
   }
 }
 
+TEST_F(Resolve, DeniedCommandHasNoOtherName) {
+  EXPECT_EQ(error({"--rename-command", "get=fetch,DEBUG=mydebug"}),
+            "commands.rename: names 'debug', which commands.deny denies by any name (from flag --rename-command)");
+  for (const Strings& flags :
+       {Strings{"--rename-command", "debug="}, Strings{"--rename-command", "debug=mydebug", "--deny", "debug object"},
+        Strings{"--rename-command", "config=myconfig", "--deny", "config set"}}) {
+    EXPECT_TRUE(load(parse_command_line(flags), {}, kFiles).has_value()) << testing::PrintToString(flags);
+  }
+}
+
 TEST_F(Resolve, StalenessIsAtLeastTwiceTheFenceInterval) {
   EXPECT_EQ(error({"--fence-interval", "100", "--max-staleness", "199"}),
             "cache.max_staleness_ms: 199 is less than twice cache.fence_interval_ms, which is 100 by flag "

@@ -102,6 +102,30 @@ TEST(ValueFromText, CommandsAreNormalised) {
   EXPECT_TRUE(is_error(from_text("commands.deny", "|")));
 }
 
+TEST(ValueFromText, RenamesAreNormalised) {
+  EXPECT_EQ(from_text("commands.rename", "CONFIG=Secret, DEBUG= ,ft.Search = find"),
+            "config=secret,debug=,ft.search=find");
+  EXPECT_EQ(from_text("commands.rename", ""), "");
+  EXPECT_EQ(from_text("commands.denied_as", "hidden"), "hidden");
+  EXPECT_EQ(from_text("commands.denied_as", "gone"), "error: \"gone\" is not one of noperm, hidden");
+}
+
+TEST(ValueFromText, RenamesOfBadNamesAreRefused) {
+  EXPECT_EQ(from_text("commands.rename", "config"), "error: \"config\" is not OLD=NEW, nor OLD= for no name at all");
+  for (const char* bad : {"=new", "=", "a b=c", "config|get=c", "a=b c", "a=b|c", "a=b=c", "a=b\x01", "a=\xc3\xa4"}) {
+    EXPECT_TRUE(is_error(from_text("commands.rename", bad))) << bad;
+  }
+  EXPECT_TRUE(is_error(from_text("commands.rename", "get=" + std::string(65, 'x'))));
+  EXPECT_FALSE(is_error(from_text("commands.rename", "get=" + std::string(64, 'x'))));
+}
+
+TEST(ValueFromText, NoNameIsRenamedTwice) {
+  EXPECT_EQ(from_text("commands.rename", "get=a,GET=b"), "error: \"get\" is named twice");
+  EXPECT_EQ(from_text("commands.rename", "get=a,set=A"), "error: \"a\" is named twice");
+  EXPECT_EQ(from_text("commands.rename", "get=set,set=x"), "error: \"set\" is named twice");
+  EXPECT_EQ(from_text("commands.rename", "get=get"), "error: \"get\" is named twice");
+}
+
 TEST(ValueFromText, TextHasNoNulByte) {
   EXPECT_TRUE(is_error(from_text("log.file", std::string_view("a\0b", 3))));
   EXPECT_TRUE(is_error(from_text("listen.bind", std::string_view("a\0b", 3))));

@@ -62,6 +62,10 @@ class Hooks : public test::ProxyTest {
     rig().hooks.add(std::make_unique<ScriptHook>(seen_, std::move(decide)));
   }
   void add_observer() { rig().hooks.add(std::make_unique<ScriptHook>(seen_, nullptr, true)); }
+  void deny(const std::vector<std::string>& names, DeniedAs denied_as = DeniedAs::kNoPerm) {
+    rig().hooks.add(make_deny_hook(rig().commands, names, denied_as));
+  }
+  void rename(const std::vector<Rename>& renames) { rig().hooks.add(make_rename_hook(rig().commands, renames)); }
   /// Outcomes only.
   [[nodiscard]] std::vector<std::string> outcomes() const {
     std::vector<std::string> all;
@@ -226,7 +230,7 @@ TEST_F(Hooks, OutcomeOfARequestWhoseClientHasGoneIsNotReported) {
 // --- The hooks that come with the program ---
 
 TEST_F(Hooks, DeniedCommandsAreRefusedInAnyCaseAndOthersAreNot) {
-  rig().hooks.add(make_deny_hook({"SHUTDOWN", "config set"}));
+  deny({"SHUTDOWN", "config set"});
   Client& client = connect();
 
   ask(client, "shutdown NOSAVE", "Config SET maxmemory 0", "CONFIG GET maxmemory");
@@ -239,13 +243,114 @@ TEST_F(Hooks, DeniedCommandsAreRefusedInAnyCaseAndOthersAreNot) {
 }
 
 TEST_F(Hooks, DeniedContainerTakesItsSubcommandsAlong) {
-  rig().hooks.add(make_deny_hook({"config"}));
+  deny({"config"});
   Client& client = connect();
 
   ask(client, "CONFIG GET maxmemory", "SET config set");
 
   link_with("SET config set").send("+OK\r\n");
   expect(client, "-NOPERM anteroom: command 'config' is disabled (stage=policy executed=no)\r\n+OK\r\n");
+}
+
+TEST_F(Hooks, DeniedNamesThatTheTableLacksAreRefusedToo) {
+  deny({"mod.write", "mod sub", "config unheardof"});
+  Client& client = connect();
+
+  ask(client, "Mod.Write k", "MOD SUB k", "CONFIG UNHEARDOF x", "MOD OTHER");
+
+  link_with("MOD OTHER").send("+OK\r\n");
+  expect(client,
+         "-NOPERM anteroom: command 'mod.write' is disabled (stage=policy executed=no)\r\n"
+         "-NOPERM anteroom: command 'mod sub' is disabled (stage=policy executed=no)\r\n"
+         "-NOPERM anteroom: command 'config unheardof' is disabled (stage=policy executed=no)\r\n"
+         "+OK\r\n");
+}
+
+TEST_F(Hooks, OneArgumentIsNoCommandWithItsSubcommand) {
+  deny({"mod sub"}, DeniedAs::kHidden);
+  Client& client = connect();
+
+  send(client, "*1\r\n$7\r\nmod sub\r\n");
+
+  link_with("mod sub").send("-ERR unknown command\r\n");
+  expect(client, "-ERR unknown command\r\n");
+}
+
+TEST_F(Hooks, DeniedSubcommandTakesNoValueForASubcommand) {
+  deny({"get secret"});
+  Client& client = connect();
+
+  ask(client, "GET secret");
+
+  in_turn([this] { rig().backend.value(0, "v"); });
+  expect(client, bulk("v"));
+}
+
+TEST_F(Hooks, DeniedCommandIsRefusedWhateverItsArguments) {
+  deny({"config set", "debug"});
+  Client& client = connect();
+
+  ask(client, "DEBUG", "CONFIG SET");
+  expect(client,
+         "-NOPERM anteroom: command 'debug' is disabled (stage=policy executed=no)\r\n"
+         "-NOPERM anteroom: command 'config set' is disabled (stage=policy executed=no)\r\n");
+}
+
+TEST_F(Hooks, HiddenCommandsHaveRedissWords) {
+  deny({"debug", "config set", "mod sub", "acl"}, DeniedAs::kHidden);
+  Client& client = connect();
+
+  ask(client, "Debug Sleep 0", "config Set a b", "CONFIG SET", "mod sub", "ACL LIST", "ACL nonsense");
+
+  expect(client,
+         "-ERR unknown command 'Debug', with args beginning with: 'Sleep' '0' \r\n"
+         "-ERR unknown subcommand 'Set'. Try CONFIG HELP.\r\n"
+         "-ERR unknown subcommand 'SET'. Try CONFIG HELP.\r\n"
+         "-ERR unknown subcommand 'sub'. Try MOD HELP.\r\n"
+         "-ERR unknown command 'ACL', with args beginning with: 'LIST' \r\n"
+         "-ERR unknown command 'ACL', with args beginning with: 'nonsense' \r\n");
+}
+
+TEST_F(Hooks, RenamedCommandDoesWhatItDidAndItsOldNameIsUnknown) {
+  rename({{"SET", "Put"}, {"config", "xconfig"}});
+  Client& client = connect();
+
+  ask(client, "PUT k v", "set k v", "SET", "XConfig GET a", "config get a", "GET");
+
+  link_with("config GET a").send("+OK\r\n*0\r\n");
+  EXPECT_TRUE(link_with("set k v").has("set k v"));
+  expect(client,
+         "+OK\r\n"
+         "-ERR unknown command 'set', with args beginning with: 'k' 'v' \r\n"
+         "-ERR unknown command 'SET', with args beginning with: \r\n"
+         "*0\r\n"
+         "-ERR unknown command 'config', with args beginning with: 'get' 'a' \r\n"
+         "-ERR wrong number of arguments for 'get' command\r\n");
+}
+
+TEST_F(Hooks, CommandWithoutANewNameIsGone) {
+  rename({{"ping", ""}, {"mod.write", ""}, {"mod.read", "mr"}});
+  Client& client = connect();
+
+  ask(client, "PING", "Mod.Write k", "mod.read k", "MR k", "ECHO x");
+
+  link_with("mod.read k").send("+OK\r\n");
+  expect(client,
+         "-ERR unknown command 'PING', with args beginning with: \r\n"
+         "-ERR unknown command 'Mod.Write', with args beginning with: 'k' \r\n"
+         "-ERR unknown command 'mod.read', with args beginning with: 'k' \r\n"
+         "+OK\r\n" +
+             bulk("x"));
+}
+
+TEST_F(Hooks, WhatIsDeniedIsSoByItsNewName) {
+  rename({{"config", "xconfig"}});
+  deny({"config set"});
+  Client& client = connect();
+
+  ask(client, "xconfig set a b");
+
+  expect(client, "-NOPERM anteroom: command 'config set' is disabled (stage=policy executed=no)\r\n");
 }
 
 TEST_F(Hooks, AccessLogHasEveryNthCommandAndNeverAKeyOrAValue) {

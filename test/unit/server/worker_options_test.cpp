@@ -126,6 +126,8 @@ TEST_F(WorkerOptionsTest, CacheAndClientSettingsReachTheirUsers) {
   options_.cache.period = milliseconds(26);
   options_.listen.idle_timeout = std::chrono::seconds(27);
   options_.commands.deny = {"debug"};
+  options_.commands.denied_as = config::DeniedAs::kHidden;
+  options_.commands.rename = {"config=secret", "keys="};
   options_.log.every_n = 28;
 
   const WorkerOptions worker = made(2, 4);
@@ -140,6 +142,12 @@ TEST_F(WorkerOptionsTest, CacheAndClientSettingsReachTheirUsers) {
   EXPECT_EQ(worker.cache_period, milliseconds(26));
   EXPECT_EQ(worker.idle_timeout, std::chrono::seconds(27));
   EXPECT_EQ(worker.denied_commands, std::vector<std::string>{"debug"});
+  EXPECT_EQ(worker.denied_as, proxy::DeniedAs::kHidden);
+  ASSERT_EQ(worker.renames.size(), 2u);
+  EXPECT_EQ(worker.renames[0].old_name, "config");
+  EXPECT_EQ(worker.renames[0].new_name, "secret");
+  EXPECT_EQ(worker.renames[1].old_name, "keys");
+  EXPECT_EQ(worker.renames[1].new_name, "");
   EXPECT_EQ(worker.access_log_every_n, 28u);
 }
 
