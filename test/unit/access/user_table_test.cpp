@@ -81,7 +81,8 @@ TEST(UserTable, APasswordOfItsOwnEndsNopass) {
 TEST(UserTable, UsersKeepTheirUpstreamIdentity) {
   UserSpec alice = spec("alice", "on >p");
   alice.upstream = {.user = "up", .password = "up-secret"};
-  const User* user = built({alice})->find("alice");
+  const auto table = built({alice});
+  const User* user = table->find("alice");
   ASSERT_NE(user, nullptr);
   EXPECT_EQ(user->upstream().user, "up");
   EXPECT_EQ(user->upstream().password, "up-secret");

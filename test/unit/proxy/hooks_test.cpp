@@ -315,7 +315,7 @@ TEST_F(Hooks, RenamedCommandDoesWhatItDidAndItsOldNameIsUnknown) {
   rename({{"SET", "Put"}, {"config", "xconfig"}});
   Client& client = connect();
 
-  ask(client, "PUT k v", "set k v", "SET", "XConfig GET a", "config get a", "GET");
+  ask(client, "PUT k v", "set k v", "SET", "XConfig GET a", "config get a", "SELECT");
 
   link_with("config GET a").send("+OK\r\n*0\r\n");
   EXPECT_TRUE(link_with("set k v").has("set k v"));
@@ -325,7 +325,7 @@ TEST_F(Hooks, RenamedCommandDoesWhatItDidAndItsOldNameIsUnknown) {
          "-ERR unknown command 'SET', with args beginning with: \r\n"
          "*0\r\n"
          "-ERR unknown command 'config', with args beginning with: 'get' 'a' \r\n"
-         "-ERR wrong number of arguments for 'get' command\r\n");
+         "-ERR wrong number of arguments for 'select' command\r\n");
 }
 
 TEST_F(Hooks, CommandWithoutANewNameIsGone) {
