@@ -33,6 +33,7 @@ constexpr auto kRows = std::to_array<AclFacts>({
     {"acl|whoami", kSlow},
     {"anteroom", kSlow},
     {"anteroom|cache", kAdmin | kSlow | kDangerous},
+    {"anteroom|config", kAdmin | kSlow | kDangerous},
     {"append", kWrite | kString | kFast, "w"},
     {"asking", kFast | kConnection},
     {"auth", kFast | kConnection},

@@ -89,6 +89,7 @@ constexpr auto kRows = std::to_array<Facts>({
     // Not Redis's: about this program itself.
     {"anteroom", -2, 0, Class::kContainer, kNone},
     {"anteroom|cache", -3, kNoScript | kLoading | kStale, Class::kSession, kNone},
+    {"anteroom|config", -3, kNoScript | kLoading | kStale, Class::kSession, kNone},
     {"append", 3, kWrite | kDenyOom | kFast, Class::kKeyWrite, kWritesKeys, kWrite1},
     {"asking", 1, kFast, Class::kSession, kNone},
     {"auth", -2, kNoScript | kLoading | kStale | kFast | kNoAuth | kAllowBusy, Class::kSession, kNone},

@@ -1,6 +1,7 @@
 // ANTEROOM: questions about this program itself. Never forwarded.
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -210,8 +211,37 @@ void handle_cache(Session& session, const Request& request) {
   }
 }
 
+// --- ANTEROOM CONFIG ---
+
+void answer_options(Session& session, const Request& request) {
+  std::map<std::string, std::string> found;  // an option that two globs cover is told once
+  for (const std::string_view glob : request.args.subspan(3)) {
+    for (auto& [name, value] : session.services().info.options(glob)) found[std::move(name)] = std::move(value);
+  }
+  std::string reply;
+  resp::append_map_header(reply, found.size(), session.protocol());
+  for (const auto& [name, value] : found) {
+    resp::append_bulk(reply, name);
+    resp::append_bulk(reply, value);
+  }
+  session.answer(request, reply);
+}
+
+void handle_config(Session& session, const Request& request) {
+  const std::string_view what = request.args[2];
+  if (base::equals_ignore_case(what, "GET") && request.args.size() >= 4) {
+    answer_options(session, request);
+  } else if (base::equals_ignore_case(what, "SET") && request.args.size() == 5) {
+    const std::string error = session.services().info.set_option(request.args[3], request.args[4]);
+    error.empty() ? session.answer(request, "+OK\r\n") : session.answer_error(request, "ERR anteroom: " + error);
+  } else {
+    session.answer_error(request, "ERR anteroom: use ANTEROOM CONFIG GET glob [glob ...] or SET option value");
+  }
+}
+
 constexpr std::array kHandlers = std::to_array<HandlerRegistry::Registration>({
     {"anteroom|cache", handle_cache},
+    {"anteroom|config", handle_config},
 });
 
 }  // namespace

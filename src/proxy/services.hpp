@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/read_buffer.hpp"
@@ -64,6 +66,10 @@ class InfoSource {
   [[nodiscard]] virtual std::string cache_section() const = 0;
   /// One line per worker: how far its part of the cache may be trusted. LF line ends.
   [[nodiscard]] virtual std::string coherence_states() const = 0;
+  /// Names and values of the options that the glob covers; secrets are masked.
+  [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> options(std::string_view glob) const = 0;
+  /// Changes an option while the program runs. Empty, or what is wrong; nothing has been changed then.
+  [[nodiscard]] virtual std::string set_option(std::string_view name, std::string_view value) const = 0;
   /// A user of that name could be logged in here.
   [[nodiscard]] virtual bool has_user(std::string_view name) const = 0;
 

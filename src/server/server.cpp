@@ -75,6 +75,7 @@ std::expected<std::unique_ptr<Server>, std::string> Server::create(const config:
 
 Server::Server(const config::Options& options, proxy::HandlerRegistry handlers, command::Table commands)
     : options_(options),
+      changed_(options),
       commands_(std::move(commands)),
       handlers_(std::move(handlers)),
       cached_reads_(commands_, cached_read_rules(options.cache)),

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mutex.hpp"
 #include "cache/cache.hpp"
 #include "command/table.hpp"
 #include "config/options.hpp"
@@ -58,6 +59,8 @@ class Server final : private proxy::FillMesh, private proxy::ClientMesh, private
 
   void post(cache::OwnerId worker, std::move_only_function<void(proxy::FillTable&)> task) override;
   void ask_all(unsigned asker, Question question, Answer answer) override;
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> options(std::string_view glob) const override;
+  [[nodiscard]] std::string set_option(std::string_view name, std::string_view value) const override;
   [[nodiscard]] bool has_user(std::string_view name) const override {
     return name == "default" || (auth_.users && auth_.users->find(name) != nullptr);
   }
@@ -66,6 +69,9 @@ class Server final : private proxy::FillMesh, private proxy::ClientMesh, private
   [[nodiscard]] std::string coherence_states() const override;
 
   const config::Options options_;
+  mutable base::Mutex changes_mutex_;
+  /// The options with what was changed while the program runs; what can be is in server_options.cpp.
+  mutable config::Options changed_ ANTEROOM_GUARDED_BY(changes_mutex_);
   const command::Table commands_;
   const proxy::HandlerRegistry handlers_;
   const proxy::CachedReads cached_reads_;

@@ -58,23 +58,6 @@ backend::HiredisBackend::Options backend_options(const config::UpstreamOptions& 
   return backend;
 }
 
-proxy::SessionLimits session_limits(const config::LimitOptions& limits) {
-  proxy::SessionLimits session;
-  session.parser.inline_bytes_max = limits.inline_bytes;
-  session.parser.args_max = limits.args;
-  session.parser.bulk_bytes_max = limits.bulk_bytes;
-  session.parser.command_bytes_max = limits.query_buffer_bytes;
-  session.query_buffer_bytes = limits.query_buffer_bytes;
-  session.output_buffer_bytes = limits.output_buffer_bytes;
-  session.pubsub_output_bytes = limits.pubsub_output_bytes;
-  session.pubsub_output_soft_bytes = limits.pubsub_output_soft_bytes;
-  session.pubsub_output_soft_time = limits.pubsub_output_soft_time;
-  session.output_pause_bytes = limits.output_pause_bytes;
-  session.pipeline_depth = limits.pipeline_depth;
-  session.requests_per_turn = limits.requests_per_turn;
-  return session;
-}
-
 proxy::Coherence::Options coherence_options(const config::CacheOptions& cache, unsigned number) {
   return {.owner = cache::OwnerId{static_cast<std::uint8_t>(number)},
           .wants_tracking = cache.consistency == config::Consistency::kTracking,
@@ -91,6 +74,23 @@ cache::TtlPolicy ttl_policy(const config::CacheOptions& cache) {
 }
 
 }  // namespace
+
+proxy::SessionLimits session_limits(const config::LimitOptions& limits) {
+  proxy::SessionLimits session;
+  session.parser.inline_bytes_max = limits.inline_bytes;
+  session.parser.args_max = limits.args;
+  session.parser.bulk_bytes_max = limits.bulk_bytes;
+  session.parser.command_bytes_max = limits.query_buffer_bytes;
+  session.query_buffer_bytes = limits.query_buffer_bytes;
+  session.output_buffer_bytes = limits.output_buffer_bytes;
+  session.pubsub_output_bytes = limits.pubsub_output_bytes;
+  session.pubsub_output_soft_bytes = limits.pubsub_output_soft_bytes;
+  session.pubsub_output_soft_time = limits.pubsub_output_soft_time;
+  session.output_pause_bytes = limits.output_pause_bytes;
+  session.pipeline_depth = limits.pipeline_depth;
+  session.requests_per_turn = limits.requests_per_turn;
+  return session;
+}
 
 std::expected<TlsContexts, std::string> upstream_tls(const config::Options& options) {
   const config::UpstreamOptions& upstream = options.upstream;

@@ -26,4 +26,6 @@ using TlsContexts = std::shared_ptr<net::TlsContextSource>;
 [[nodiscard]] std::string_view eviction_name(const config::CacheOptions& cache) noexcept;
 [[nodiscard]] proxy::CachedReads::Rules cached_read_rules(const config::CacheOptions& cache);
 
+[[nodiscard]] proxy::SessionLimits session_limits(const config::LimitOptions& limits);
+
 }  // namespace anteroom::server

@@ -214,6 +214,10 @@ class ProxyRig final : private proxy::InfoSource, private proxy::ClientMesh {
     loop_.next_turn(
         [this, question = std::move(question), answer = std::move(answer)]() mutable { answer(question(services)); });
   }
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> options(std::string_view) const override {
+    return {{"log.level", "info"}};
+  }
+  [[nodiscard]] std::string set_option(std::string_view, std::string_view) const override { return {}; }
   [[nodiscard]] bool has_user(std::string_view name) const override { return name == "default"; }
   [[nodiscard]] std::string anteroom_section() const override { return "# anteroom\r\nanswer:42\r\n"; }
   [[nodiscard]] std::string cache_section() const override { return "# cache\r\nhits:7\r\n"; }
