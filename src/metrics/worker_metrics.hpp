@@ -47,6 +47,11 @@ struct WorkerMetrics {
   Counter invalidations;                           ///< keys that the server announced
   Counter invalidations_of_all;
 
+  // Memory by cause, counted once a second; the cache counts its own.
+  Gauge client_input_bytes;   ///< received and not yet run
+  Gauge client_output_bytes;  ///< replies and messages not yet taken
+  Gauge link_queue_bytes;     ///< requests that the upstream has not taken
+
   Gauge pubsub_clients;  ///< sessions that have a subscription
   Gauge pubsub_topics;   ///< channels, patterns and shard channels subscribed to at the upstream
   Counter pubsub_messages;

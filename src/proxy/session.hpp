@@ -186,6 +186,8 @@ class Session final : private net::StreamEvents {
   void set_library(std::string_view attribute, std::string_view value);
   /// One line in the format of CLIENT INFO, with '\n'.
   [[nodiscard]] std::string describe() const;
+  [[nodiscard]] std::size_t input_bytes() const noexcept { return in_.capacity(); }
+  [[nodiscard]] std::size_t output_bytes() noexcept { return out_.size() + replies_.waiting_bytes(); }
   /// Neither asks for anything nor waits for it.
   [[nodiscard]] bool is_idle_for(base::Duration time) const noexcept;
   /// Does not take its replies.

@@ -167,10 +167,17 @@ void Worker::every_second() {
   upstream_users_.tick(forwarder_);
   upstream_commands_.tick(forwarder_);
   metrics_.pinned_links.set(static_cast<std::int64_t>(pinned_.links()));
-  sessions_.for_each([](proxy::Session& session) {
+  std::size_t input_bytes = 0;
+  std::size_t output_bytes = 0;
+  sessions_.for_each([&](proxy::Session& session) {
     session.release_idle_memory();
     session.check_redirect();
+    input_bytes += session.input_bytes();
+    output_bytes += session.output_bytes();
   });
+  metrics_.client_input_bytes.set(static_cast<std::int64_t>(input_bytes));
+  metrics_.client_output_bytes.set(static_cast<std::int64_t>(output_bytes));
+  metrics_.link_queue_bytes.set(static_cast<std::int64_t>(pool_.queued_bytes()));
   close_idle_sessions();
   check_drained();
   second_timer_.start(on_drained_ ? kDrainPoll : kSecond);

@@ -125,6 +125,7 @@ class Link final : private net::StreamEvents {
   /// The connection's id at the server (CLIENT ID); empty while it is not up, or unknown.
   [[nodiscard]] const std::string& upstream_client_id() const noexcept { return upstream_client_id_; }
   [[nodiscard]] std::size_t pending() const noexcept { return fsm_.size(); }
+  [[nodiscard]] std::size_t queued_bytes() const noexcept { return out_.size(); }
   [[nodiscard]] base::TimePoint last_used() const noexcept { return last_used_; }
   /// Nothing waits and nothing is scheduled: it may be destroyed now.
   [[nodiscard]] bool is_quiet() const noexcept { return fsm_.empty() && !flush_scheduled_; }

@@ -49,4 +49,10 @@ std::size_t Pool::pending() const noexcept {
   return sum;
 }
 
+std::size_t Pool::queued_bytes() const noexcept {
+  std::size_t sum = 0;
+  for (const auto& [lane, link] : links_) sum += link->queued_bytes();
+  return sum;
+}
+
 }  // namespace anteroom::upstream

@@ -29,6 +29,8 @@ class Pool {
   void close();
   /// Requests waiting or sent on all links.
   [[nodiscard]] std::size_t pending() const noexcept;
+  /// Bytes of those that the upstream has not taken.
+  [[nodiscard]] std::size_t queued_bytes() const noexcept;
 
   /// A client that tries one db number after another must not make a link for each.
   static constexpr std::size_t kLinksMax = 128;

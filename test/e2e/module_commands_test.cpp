@@ -172,7 +172,7 @@ TEST_P(ModuleCommands, BlockingOneEndsWhenItsClientLeaves) {
 
 TEST_P(ModuleCommands, BlockingOneOutlastsTheTimeForReplies) {
   Rig rig({.upstream = GetParam(),
-           .front = {.arguments = {"--workers", "1", "--response-timeout", "200"}},
+           .front = {.arguments = {"--workers", "1", "--response-timeout", "500"}},
            .redis = with_aliases({"x.pop/write+blocking/1,1,1/wait-pop", "x.ping/readonly/0,0,0/ping"})});
   ASSERT_TRUE(rig.is_ready());
   RespClient user = rig.front.connect(GetParam());
@@ -180,10 +180,11 @@ TEST_P(ModuleCommands, BlockingOneOutlastsTheTimeForReplies) {
     return info_field(rig.redis.connect().ask("INFO", "clients").text, "blocked_clients") == "1";
   };
   ASSERT_TRUE(eventually([&] { return rig.redis.calls("command") > 0; }));
+  EXPECT_EQ(user.ask("DBSIZE"), integer(0));  // behind the reply to COMMAND on the same link
   user.send({"x.pop", "list"});
   ASSERT_TRUE(eventually(is_blocked));
 
-  EXPECT_FALSE(user.has_input(milliseconds(600)));
+  EXPECT_FALSE(user.has_input(milliseconds(1200)));
 
   EXPECT_EQ(rig.redis.connect().ask("RPUSH", "list", "v"), integer(1));
   EXPECT_EQ(user.read(), bulk("v"));

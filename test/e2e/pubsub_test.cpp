@@ -259,6 +259,18 @@ TEST_P(PubSub, SlowSubscribersAreClosedAtTheirLimitAndOthersGetEverything) {
   EXPECT_TRUE(contains(rig.front.connect(GetParam()).ask("INFO", "anteroom").text, "clients_closed_pubsub_limit:1"));
 }
 
+TEST_P(PubSub, WhatSlowSubscribersHoldIsTold) {
+  Rig rig({.upstream = GetParam(), .front = {.arguments = {"--workers", "1"}}});
+  ASSERT_TRUE(rig.is_ready());
+  RespClient slow = rig.front.connect(GetParam());
+  slow.ask("SUBSCRIBE", "c");
+  RespClient backend = rig.redis.connect();
+  for (int i = 0; i < 100; ++i) backend.ask("PUBLISH", "c", std::string(100'000, 'x'));
+  RespClient user = rig.front.connect(GetParam());
+  EXPECT_TRUE(eventually(
+      [&] { return info_field(user.ask("INFO", "anteroom").text, "memory_client_output_bytes").size() >= 7; }));
+}
+
 TEST_P(PubSub, SubscribersThatStayOverTheSoftLimitAreClosedInTime) {
   Rig rig({.upstream = GetParam(),
            .front = {.arguments = {"--workers", "1", "--pubsub-output-soft-bytes", "64kb", "--pubsub-output-soft-time",
