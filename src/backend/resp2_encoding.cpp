@@ -22,7 +22,7 @@ void append_line(std::string& out, char mark, std::string_view line) {
   out.append(line).append("\r\n");
 }
 
-constexpr std::size_t kVerbatimMarkBytes = 4;  // "txt:"
+constexpr long long kVerbatimMarkBytes = 4;  // "txt:"
 
 char mark_of(int aggregate_type) noexcept {
   switch (aggregate_type) {
@@ -109,7 +109,7 @@ void append_as_resp3(std::string& out, const redisReply& reply) {
       append_line(out, '(', text(reply));
       return;
     case REDIS_REPLY_VERB:
-      append_header(out, '=', static_cast<long long>(reply.len + kVerbatimMarkBytes));
+      append_header(out, '=', static_cast<long long>(reply.len) + kVerbatimMarkBytes);
       out.append(reply.vtype).append(":").append(text(reply)).append("\r\n");
       return;
     case REDIS_REPLY_ARRAY:
