@@ -20,8 +20,8 @@ class MonitorFeed final : private upstream::LinkEvents {
 
   /// The session sees the feed until remove(). Session::on_monitoring() tells when it has begun, also from inside, or
   /// that it has not; then the session has been removed.
-  void add(SessionId session);
-  void remove(SessionId session);
+  void add(SessionId id);
+  void remove(SessionId id);
   void tick();
   void close();
 
