@@ -89,6 +89,11 @@ void Session::redirect_tracking(const Request& request, std::uint64_t target) {
 }
 
 void Session::find_sink(ReplyQueue::Slot slot, std::vector<std::string> args, bool target_exists) {
+  // The pinned link may have been lost while the workers were asked, and with it all that was begun.
+  if (!redirect_) {
+    on_forwarded_error(slot, base::StagedError::connection_lost(base::Executed::kNo).reply());
+    return;
+  }
   if (!target_exists) {
     end_tracking();
     on_forwarded_error(slot, kNoSuchTarget);
@@ -104,7 +109,11 @@ void Session::find_sink(ReplyQueue::Slot slot, std::vector<std::string> args, bo
 }
 
 void Session::turn_tracking_on(ReplyQueue::Slot slot, std::vector<std::string> args, std::string_view sink_reply) {
-  if (!sink_reply.starts_with(':') || pinned_ == nullptr) {
+  if (!redirect_ || pinned_ == nullptr) {
+    on_forwarded_error(slot, base::StagedError::connection_lost(base::Executed::kNo).reply());
+    return;
+  }
+  if (!sink_reply.starts_with(':')) {
     end_tracking();
     on_forwarded_reply(slot, sink_reply);
     return;

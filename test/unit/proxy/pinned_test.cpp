@@ -321,6 +321,30 @@ TEST_F(Pinned, LateRefusalOfOneTransactionDoesNotEndTheNext) {
   EXPECT_TRUE(await([&] { return server.requests().back() == "EXEC"; }));
 }
 
+TEST_F(Pinned, RedirectedTrackingWhoseLinkIsLostMeanwhileIsAnError) {
+  Client& target = connect();
+  ask(target, "CLIENT ID");
+  expect(target, ":1\r\n");
+  Client& client = connect();
+  ask(client, "WATCH k");
+  auto& server = link_with("WATCH k");
+  server.send("+OK\r\n");
+  expect(client, "+OK\r\n");
+  ask(client, "GET a");
+  static_cast<void>(link_with("GET a"));
+
+  // The workers are asked whether there is such a client; the link is lost before they have answered.
+  client.peer.queue(test::resp_command("CLIENT TRACKING ON REDIRECT 1"));
+  in_turn([&] {
+    client.peer.deliver();
+    server.close();
+  });
+
+  const std::string lost = "-" + base::StagedError::connection_lost(base::Executed::kUnknown).reply() + "\r\n";
+  expect(client, lost + std::string(kLost));
+  EXPECT_TRUE(is_alive(client));
+}
+
 // --- The client goes ---
 
 TEST_F(Pinned, TransactionOfAClientThatGoesIsDiscardedAndItsLinkUsedAgain) {
