@@ -13,11 +13,6 @@ namespace {
 constexpr std::string_view kMonitor = "*1\r\n$7\r\nMONITOR\r\n";
 constexpr upstream::RequestId kOnlyRequest{1};
 
-upstream::LinkContext with_events(const upstream::LinkContext& context, upstream::LinkEvents& events) {
-  return {context.loop,         context.resolver, context.mailbox, context.outage_log,
-          context.server_facts, context.metrics,  events};
-}
-
 upstream::LinkOptions for_feed(upstream::LinkOptions options) {
   options.db = 0;
   options.takes_pushes = true;
@@ -31,7 +26,7 @@ upstream::LinkOptions for_feed(upstream::LinkOptions options) {
 MonitorFeed::MonitorFeed(SessionTable& sessions, const upstream::LinkContext& link, upstream::LinkOptions options,
                          std::uint64_t jitter_seed)
     : sessions_(sessions),
-      context_(with_events(link, *this)),
+      context_(link.with_events(*this)),
       options_(for_feed(std::move(options))),
       jitter_seed_(jitter_seed) {}
 

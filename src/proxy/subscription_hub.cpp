@@ -23,11 +23,6 @@ constexpr auto kQuietMax = std::chrono::seconds(5);
 // A link that nobody needs is kept for so long.
 constexpr auto kUnneededMax = std::chrono::seconds(60);
 
-upstream::LinkContext with_events(const upstream::LinkContext& context, upstream::LinkEvents& events) {
-  return {context.loop,         context.resolver, context.mailbox, context.outage_log,
-          context.server_facts, context.metrics,  events};
-}
-
 upstream::LinkOptions for_pushes(upstream::LinkOptions options) {
   options.db = 0;
   options.protocol = resp::Protocol::kResp3;
@@ -52,7 +47,7 @@ std::optional<std::string_view> take_bulk(std::string_view& bytes) {
 SubscriptionHub::SubscriptionHub(SessionTable& sessions, upstream::LinkContext link, upstream::LinkOptions options,
                                  std::uint64_t jitter_seed)
     : sessions_(sessions),
-      context_(with_events(link, *this)),
+      context_(link.with_events(*this)),
       options_(for_pushes(std::move(options))),
       jitter_seed_(jitter_seed) {}
 

@@ -80,6 +80,11 @@ struct LinkContext {
   ServerFacts& server_facts;
   metrics::WorkerMetrics& metrics;
   LinkEvents& events;
+
+  /// The same for links that tell somebody else.
+  [[nodiscard]] LinkContext with_events(LinkEvents& others) const {
+    return {loop, resolver, mailbox, outage_log, server_facts, metrics, others};
+  }
 };
 
 /// One ordered conversation with the upstream: dials, shakes hands, sends what is submitted with one write per loop
