@@ -42,6 +42,12 @@ std::vector<Descriptor> auth_options() {
                                               .min = kKilobyte / 4,
                                               .max = kKilobyte * kKilobyte * kKilobyte,
                                               .doc = "Largest argument of such a request"}),
+      option<kGroup, &G::preauth_timeout>(
+          {.path = "auth.preauth_timeout_ms",
+           .flag = "preauth-timeout",
+           .unit = Unit::kMilliseconds,
+           .max = kHourMs,
+           .doc = "Time to log in; then a client that has not is closed, whatever it sends. 0 is no limit"}),
   };
 }
 

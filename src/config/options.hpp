@@ -158,6 +158,7 @@ struct AuthOptions {
   Milliseconds failure_window{60'000};
   std::int64_t preauth_args_max = 10;
   std::int64_t preauth_bulk_bytes = 16 * 1024;
+  Milliseconds preauth_timeout{60'000};  ///< 0: no limit
 };
 
 struct CommandOptions {

@@ -15,6 +15,7 @@ constexpr auto kFields = std::to_array<InfoField>({
     {"connected_clients", read<&M::connected_clients>},
     {"total_connections_received", read<&M::connections_received>},
     {"clients_closed_idle", read<&M::clients_closed_idle>},
+    {"clients_closed_preauth", read<&M::clients_closed_preauth>},
     {"clients_closed_output_limit", read<&M::clients_closed_output_limit>},
     {"clients_closed_pubsub_limit", read<&M::clients_closed_pubsub_limit>},
     {"clients_closed_output_stall", read<&M::clients_closed_output_stall>},

@@ -14,6 +14,7 @@ struct WorkerMetrics {
   Gauge connected_clients;
   Counter connections_received;
   Counter clients_closed_idle;
+  Counter clients_closed_preauth;
   Counter clients_closed_output_limit;
   Counter clients_closed_pubsub_limit;  ///< subscribers and monitors that did not keep up
   Counter clients_closed_output_stall;  ///< did not take their replies

@@ -190,6 +190,8 @@ class Session final : private net::StreamEvents {
   [[nodiscard]] std::size_t output_bytes() noexcept { return out_.size() + replies_.waiting_bytes(); }
   /// Neither asks for anything nor waits for it.
   [[nodiscard]] bool is_idle_for(base::Duration time) const noexcept;
+  /// Has not logged in for so long, however busy it is.
+  [[nodiscard]] bool is_stranger_for(base::Duration time) const noexcept;
   /// Does not take its replies.
   [[nodiscard]] bool is_stuck() const noexcept;
   [[nodiscard]] bool owes_nothing() const noexcept { return replies_.empty() && out_.empty(); }
@@ -328,6 +330,7 @@ class Session final : private net::StreamEvents {
 
   ListenerAuth auth_mode_ = ListenerAuth::kNone;  // never kInherit
   bool is_authenticated_ = true;
+  base::TimePoint unauthenticated_since_{};  // while it is not
   bool is_judged_upstream_ = false;     // the request at hand must not be answered here
   const access::User* user_ = nullptr;  // of our own; the table is the process's
 

@@ -51,11 +51,16 @@ void Session::become_initial_user() {
 // Before it is known who they are, clients may not make us hold much.
 void Session::set_authenticated(bool authenticated) {
   is_authenticated_ = authenticated;
+  if (!authenticated) unauthenticated_since_ = services_.loop.now();
   resp::Limits limits = services_.limits.parser;
   limits.is_authenticated = authenticated;
   limits.unauthenticated_args_max = services_.auth.preauth_args_max;
   limits.unauthenticated_bulk_bytes_max = services_.auth.preauth_bulk_bytes_max;
   parser_.set_limits(limits);
+}
+
+bool Session::is_stranger_for(base::Duration time) const noexcept {
+  return !is_authenticated_ && services_.loop.now() - unauthenticated_since_ >= time;
 }
 
 std::string Session::user_name() const {

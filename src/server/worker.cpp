@@ -185,11 +185,14 @@ void Worker::every_second() {
 
 void Worker::close_idle_sessions() {
   const bool has_timeout = options_.idle_timeout > base::Milliseconds::zero();
+  const bool has_login_limit = options_.preauth_timeout > base::Milliseconds::zero();
   sessions_.for_each([&](proxy::Session& session) {
     if (session.is_stuck()) {
       metrics_.clients_closed_output_stall.add();
     } else if (has_timeout && session.is_idle_for(options_.idle_timeout)) {
       metrics_.clients_closed_idle.add();
+    } else if (has_login_limit && session.is_stranger_for(options_.preauth_timeout)) {
+      metrics_.clients_closed_preauth.add();
     } else {
       return;
     }

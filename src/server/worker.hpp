@@ -48,7 +48,8 @@ struct WorkerOptions {
   base::Milliseconds fill_timeout{3000};
   std::size_t fill_waiters_max = 65536;
   base::Milliseconds cache_period{100};
-  base::Milliseconds idle_timeout{0};  ///< 0 = never
+  base::Milliseconds idle_timeout{0};     ///< 0 = never
+  base::Milliseconds preauth_timeout{0};  ///< 0 = never
   proxy::SessionLimits limits;
   std::vector<proxy::Rename> renames;
   std::vector<std::string> denied_commands;

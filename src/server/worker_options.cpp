@@ -129,6 +129,7 @@ WorkerOptions worker_options(const config::Options& options, unsigned number, un
   worker.fill_waiters_max = options.cache.coalesce_max_waiters;
   worker.cache_period = options.cache.period;
   worker.idle_timeout = options.listen.idle_timeout;
+  worker.preauth_timeout = options.auth.preauth_timeout;
   worker.limits = session_limits(options.limits);
   worker.renames = renames(options.commands);
   worker.denied_commands = options.commands.deny;

@@ -194,6 +194,27 @@ TEST_P(OwnUsers, NobodyIsListedOrKilledByThoseWhoMayNot) {
   EXPECT_TRUE(victim.is_closed_by_peer());
 }
 
+// Redis would leave it there for ever: one byte now and then, and never a request that could be refused.
+TEST(Strangers, AreClosedInTimeHoweverBusyAndUsersAreNot) {
+  Rig rig({.front = {.arguments = {"--auth-mode", "proxy", "--auth-password", "secret", "--preauth-timeout", "2000"}}});
+  ASSERT_TRUE(rig.is_ready());
+  RespClient user = rig.front.connect(Transport::kTcp);
+  EXPECT_EQ(user.ask("AUTH", "secret"), kOk);
+  EXPECT_EQ(user.ask("RESET"), "+RESET\r\n");
+  EXPECT_EQ(user.ask("AUTH", "secret"), kOk);
+  const auto start = Clock::now();
+  RespClient stranger = rig.front.connect(Transport::kTcp);
+  stranger.send_raw("*2\r\n$4\r\nAUTH\r\n$1000\r\n");
+  EXPECT_TRUE(eventually([&] {
+    stranger.send_raw("x");
+    return stranger.has_input(50ms);
+  }));
+  EXPECT_TRUE(stranger.is_closed_by_peer());
+  EXPECT_GE(Clock::now() - start, 1500ms);
+  EXPECT_EQ(user.ask("PING"), kPong);
+  EXPECT_TRUE(contains(user.ask("INFO", "anteroom").text, "clients_closed_preauth:1\r\n"));
+}
+
 TEST(OwnUsersUpstream, RequestsOfAMappedUserGoThereInItsName) {
   Rig rig({.upstream = Transport::kTcp,
            .front = {.arguments = {"--workers", "1"},
