@@ -50,7 +50,7 @@ std::vector<FillHandshake::Command> FillHandshake::commands() const {
   const std::string_view user = credentials_.user.empty() ? std::string_view("default") : credentials_.user;
   switch (stage_) {
     case Stage::kHello:
-      if (credentials_.password.empty()) return {{"HELLO", "3", "SETNAME", kClientName}};
+      if (!credentials_.are_given()) return {{"HELLO", "3", "SETNAME", kClientName}};
       return {{"HELLO", "3", "AUTH", user, credentials_.password, "SETNAME", kClientName}};
     case Stage::kTracking:
       return {{"CLIENT", "TRACKING", "ON"}, {"COMMAND", "INFO", "HPEXPIRE"}, {"PING"}};
@@ -119,7 +119,7 @@ FillHandshake::Step FillHandshake::after_hello(const Reply& reply) {
 
 FillHandshake::Step FillHandshake::begin_plain(std::string_view why_not) {
   if (wants_tracking_) greeting_.why_not = "HELLO 3: " + std::string(why_not);
-  stage_ = credentials_.password.empty() ? Stage::kSetName : Stage::kAuth;
+  stage_ = credentials_.are_given() ? Stage::kAuth : Stage::kSetName;
   return Step::kSend;
 }
 

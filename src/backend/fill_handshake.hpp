@@ -18,8 +18,11 @@ namespace anteroom::backend {
 class FillHandshake {
  public:
   struct Credentials {
-    std::string user;      ///< empty: the default user
-    std::string password;  ///< empty: no log-in
+    std::string user;  ///< empty: the default user
+    std::string password;
+
+    /// Else there is no log-in.
+    [[nodiscard]] bool are_given() const noexcept { return !user.empty() || !password.empty(); }
   };
   /// What matters of a reply. Empty texts where it says nothing of the kind.
   struct Reply {

@@ -1,4 +1,5 @@
 // Who a Session is and what it may do.
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,7 +15,7 @@
 namespace anteroom::proxy {
 namespace {
 
-constexpr std::string_view kPing = "*1\r\n$4\r\nPING\r\n";
+constexpr std::string_view kOk = "+OK\r\n";
 constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
 constexpr std::string_view kTooManyFailures =
     "ERR anteroom: too many failed authentications from this address (stage=policy executed=no)";
@@ -126,14 +127,18 @@ void Session::log_in_here(const Request& request, const std::string& name, std::
   answer(request, on_success(*this));
 }
 
-// The server judges, on a link that is made with these credentials and will carry the session's requests.
+// The server judges, on a link that is made with these credentials and will carry the session's requests. It is asked
+// again where such a link is up already: the password may have been changed, or the user disabled, since.
 void Session::log_in_upstream(const Request& request, const std::string& name, std::string_view password,
                               LoggedIn on_success) {
   const auto login = std::make_shared<const upstream::Credentials>(
       upstream::Credentials{.user = name, .password = std::string(password)});
   const ReplyQueue::Slot slot = expect_forwarded(request);
   services_.upstream_users.need(services_.forwarder);
-  services_.forwarder.send_own(upstream::Lane(lane_.db, lane_.protocol, login), kPing,
+  const upstream::Lane lane = services_.forwarder.link_lane(upstream::Lane(lane_.db, lane_.protocol, login));
+  std::string command;
+  resp::append_command(command, std::array<std::string_view, 3>{"AUTH", login->user, login->password});
+  services_.forwarder.send_own(lane, command,
                                [&sessions = services_.sessions, id = id_, slot, login,
                                 on_success = std::move(on_success)](const base::SharedBytes& reply) {
                                  if (Session* session = sessions.find(id))
@@ -144,13 +149,12 @@ void Session::log_in_upstream(const Request& request, const std::string& name, s
 
 void Session::on_upstream_login(ReplyQueue::Slot slot, const std::shared_ptr<const upstream::Credentials>& login,
                                 std::string_view reply, const LoggedIn& on_success) {
-  // Who may not PING is logged in all the same.
-  if (!reply.starts_with('-') || reply.starts_with("-NOPERM")) {
+  if (reply == kOk) {
     if (lane_.login != login) leave_feeds();
     lane_.login = login;
     set_authenticated(true);
     on_forwarded_reply(slot, on_success(*this));
-  } else if (reply.starts_with("-ERR anteroom: upstream authentication failed")) {
+  } else if (reply.starts_with("-WRONGPASS") || reply.starts_with("-ERR anteroom: upstream authentication failed")) {
     services_.auth.failures->count_failure(peer_of(peer_), services_.loop.now());
     on_forwarded_error(slot, kWrongPassword);
   } else {

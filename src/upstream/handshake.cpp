@@ -23,7 +23,7 @@ std::string_view error_text(std::string_view reply) {
 
 Handshake::Handshake(const Credentials& credentials, int db, resp::Protocol protocol)
     : selects_db_(db != 0), needs_hello_(protocol == resp::Protocol::kResp3) {
-  stage_ = credentials.password.empty() ? Stage::kHello : Stage::kAuth;
+  stage_ = credentials.are_given() ? Stage::kAuth : Stage::kHello;
   if (stage_ == Stage::kAuth) {
     std::vector<std::string_view> auth{"AUTH"};
     if (!credentials.user.empty()) auth.emplace_back(credentials.user);

@@ -9,10 +9,13 @@
 
 namespace anteroom::upstream {
 
-/// Whom to log in as. An empty password means no AUTH; an empty user means the default user.
+/// Whom to log in as. Both empty means no AUTH; an empty user means the default user. A user without a password logs in
+/// with an empty one: it must not become the default user instead.
 struct Credentials {
   std::string user;
   std::string password;
+
+  [[nodiscard]] bool are_given() const noexcept { return !user.empty() || !password.empty(); }
 
   friend auto operator<=>(const Credentials&, const Credentials&) = default;
 };

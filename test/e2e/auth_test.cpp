@@ -336,6 +336,27 @@ TEST_F(UpstreamUsers, MayHearAndEndOnlyWhatTheServerWouldLetThem) {
   EXPECT_EQ(alice.read().items.size(), 3U);
 }
 
+TEST_F(UpstreamUsers, LogInWithThePasswordsOfNow) {
+  RespClient alice = logged_in("alice");
+  EXPECT_EQ(alice.ask("GET", "a:1"), bulk("for alice"));
+  backend().ask("ACL", "SETUSER", "alice", "resetpass", ">new");
+
+  RespClient late = stranger();
+
+  EXPECT_TRUE(starts_with(late.ask("AUTH", "alice", "a").raw, "-WRONGPASS "));
+  EXPECT_EQ(late.ask("GET", "a:1"), kNoAuth);
+  EXPECT_EQ(late.ask("AUTH", "alice", "new"), kOk);
+  EXPECT_EQ(alice.ask("GET", "a:1"), bulk("for alice")) << "who is in stays in, as on a connection to the server";
+}
+
+TEST_F(UpstreamUsers, AreNobodyWithoutAPassword) {
+  backend().ask("ACL", "SETUSER", "default", "nopass");
+  RespClient client = stranger();
+  EXPECT_TRUE(starts_with(client.ask("AUTH", "alice", "").raw, "-WRONGPASS "));
+  EXPECT_TRUE(starts_with(client.ask("AUTH", "", "").raw, "-WRONGPASS "));
+  EXPECT_EQ(client.ask("GET", "a:1"), kNoAuth);
+}
+
 TEST_F(UpstreamUsers, WrongPasswordsDoNotLookLikeAnOutage) {
   RespClient bob = logged_in("bob");
   for (int i = 0; i < 5; ++i) {

@@ -36,6 +36,12 @@ TEST(Handshake, PasswordAloneMeansTheDefaultUser) {
   EXPECT_TRUE(Handshake({.user = "", .password = "x"}, 0).request().starts_with("*2\r\n$4\r\nAUTH\r\n$1\r\nx\r\n"));
 }
 
+TEST(Handshake, UserWithoutAPasswordIsNotTheDefaultUser) {
+  EXPECT_TRUE(Handshake({.user = "bob", .password = ""}, 0)
+                  .request()
+                  .starts_with("*3\r\n$4\r\nAUTH\r\n$3\r\nbob\r\n$0\r\n\r\n"));
+}
+
 TEST(Handshake, OldServerWithoutHelloIsAccepted) {
   Handshake handshake({}, 0);
 

@@ -1,0 +1,99 @@
+// Who a session is, and as whom its requests go to the server.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "access/failure_limiter.hpp"
+#include "access/user_table.hpp"
+#include "support/session_rig.hpp"
+
+namespace anteroom::proxy {
+namespace {
+
+using test::bulk;
+using test::Client;
+
+constexpr std::string_view kOk = "+OK\r\n";
+constexpr std::string_view kWrongPassword = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+
+class SessionAuth : public test::ProxyTest {
+ protected:
+  /// The server's users: those of `right_` may log in, and ACL LIST has `acl_`.
+  void use_servers_users() {
+    rig().auth.mode = ListenerAuth::kPassthrough;
+    rig().auth.failures = &failures_;
+    server_.set_handshake([this](const std::string& request) { return judge(request).value_or("+OK\r\n"); });
+    server_.set_answers([this](const std::string& request) -> std::optional<std::string> {
+      if (request != "ACL LIST") return judge(request);
+      std::string reply = "*" + std::to_string(acl_.size()) + "\r\n";
+      for (const std::string& line : acl_) reply += bulk(line);
+      return reply;
+    });
+  }
+  /// Users of our own.
+  void use_own_users(const std::vector<access::UserSpec>& users) {
+    rig().auth.mode = ListenerAuth::kProxy;
+    rig().auth.failures = &failures_;
+    rig().auth.users = *access::UserTable::build(rig().commands, users);
+    use_nobody_known_to_the_server();
+  }
+
+  std::set<std::string> right_;  // "AUTH alice secret"
+  std::vector<std::string> acl_;
+
+ private:
+  void use_nobody_known_to_the_server() {
+    server_.set_answers([this](const std::string& request) -> std::optional<std::string> {
+      if (request != "ACL LIST") return std::nullopt;
+      return acl_.empty() ? "*0\r\n" : "*1\r\n" + bulk(acl_.front());
+    });
+  }
+  [[nodiscard]] std::optional<std::string> judge(const std::string& request) const {
+    if (request == "PING") return "+PONG\r\n";
+    if (!request.starts_with("AUTH ")) return std::nullopt;
+    return std::string(right_.contains(request) ? kOk : kWrongPassword);
+  }
+
+  access::FailureLimiter failures_{{.failures_max = 5, .window = std::chrono::minutes(1)}};
+};
+
+// --- Users of the server ---
+
+TEST_F(SessionAuth, PasswordThatWasTakenAwayLetsNobodyInOverALinkThatIsStillUp) {
+  use_servers_users();
+  right_ = {"AUTH alice old"};
+  Client& early = connect();
+  ask(early, "AUTH alice old");
+  expect(early, kOk);
+
+  right_ = {"AUTH alice new"};
+  Client& late = connect();
+  ask(late, "AUTH alice old");
+
+  expect(late, kWrongPassword);
+}
+
+TEST_F(SessionAuth, EmptyPasswordIsTheServersToJudge) {
+  use_servers_users();
+  Client& client = connect();
+
+  ask(client, "AUTH admin ", "GET k");
+
+  expect(client, std::string(kWrongPassword) + "-NOAUTH Authentication required.\r\n");
+}
+
+TEST_F(SessionAuth, EmptyNameIsNobody) {
+  use_servers_users();
+  Client& client = connect();
+
+  ask(client, "AUTH  ", "GET k");
+
+  expect(client, std::string(kWrongPassword) + "-NOAUTH Authentication required.\r\n");
+}
+
+}  // namespace
+}  // namespace anteroom::proxy
