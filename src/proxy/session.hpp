@@ -235,6 +235,8 @@ class Session final : private net::StreamEvents {
   void become_initial_user();
   void set_authenticated(bool authenticated);
   void use_identity(const access::User& user);
+  /// After a log-in: gives up a pinned link that speaks for the former user, with all that the server keeps for it.
+  void leave_former_link();
   void log_in_here(const Request& request, const std::string& name, std::string_view password, bool is_old_form,
                    const LoggedIn& on_success);
   void log_in_upstream(const Request& request, const std::string& name, std::string_view password, LoggedIn on_success);

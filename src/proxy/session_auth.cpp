@@ -33,6 +33,11 @@ std::string peer_of(std::string_view address) {
   return std::string(host.substr(0, end));
 }
 
+using Login = std::shared_ptr<const upstream::Credentials>;
+
+/// With whatever password: tokens that expire are renewed by logging in again.
+bool is_same_user(const Login& a, const Login& b) { return a && b ? a->user == b->user : a == b; }
+
 }  // namespace
 
 void Session::begin_authentication() {
@@ -76,6 +81,11 @@ void Session::use_identity(const access::User& user) {
   lane_.login = std::make_shared<upstream::Credentials>(
       upstream::Credentials{.user = user.upstream().user, .password = user.upstream().password});
   services_.upstream_users.need(services_.forwarder);
+}
+
+// Whoever has logged in as somebody else must not go on with the rights of the one before.
+void Session::leave_former_link() {
+  if (pinned_ != nullptr && !is_same_user(pinned_->lane.login, lane_.login)) lose_pin();
 }
 
 // --- Logging in ---
@@ -123,6 +133,7 @@ void Session::log_in_here(const Request& request, const std::string& name, std::
   if (found != user_) leave_feeds();
   user_ = found;
   use_identity(*found);
+  leave_former_link();
   set_authenticated(true);
   answer(request, on_success(*this));
 }
@@ -150,8 +161,9 @@ void Session::log_in_upstream(const Request& request, const std::string& name, s
 void Session::on_upstream_login(ReplyQueue::Slot slot, const std::shared_ptr<const upstream::Credentials>& login,
                                 std::string_view reply, const LoggedIn& on_success) {
   if (reply == kOk) {
-    if (lane_.login != login) leave_feeds();
+    if (!is_same_user(lane_.login, login)) leave_feeds();
     lane_.login = login;
+    leave_former_link();
     set_authenticated(true);
     on_forwarded_reply(slot, on_success(*this));
   } else if (reply.starts_with("-WRONGPASS") || reply.starts_with("-ERR anteroom: upstream authentication failed")) {

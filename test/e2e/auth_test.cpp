@@ -357,6 +357,26 @@ TEST_F(UpstreamUsers, AreNobodyWithoutAPassword) {
   EXPECT_EQ(client.ask("GET", "a:1"), kNoAuth);
 }
 
+TEST_F(UpstreamUsers, DoNotGoOnInTheNameOfWhoeverWatchedBeforeThem) {
+  RespClient client = logged_in("bob");
+  EXPECT_EQ(client.ask("WATCH", "b:1"), kOk);
+  EXPECT_EQ(client.ask("AUTH", "alice", "a"), kOk);
+  EXPECT_EQ(client.ask("GET", "b:1"), kNoKey);
+  EXPECT_EQ(client.ask("ACL", "WHOAMI"), bulk("alice"));
+}
+
+TEST_F(UpstreamUsers, KeepTheirSubscriptionsWhenTheyLogInAgain) {
+  backend().ask("ACL", "SETUSER", "alice", ">renewed");
+  RespClient alice = stranger();
+  EXPECT_EQ(alice.ask("HELLO", "3", "AUTH", "alice", "a").type, '%');
+  ASSERT_TRUE(eventually([&] { return alice.ask("SUBSCRIBE", "a:news").items.size() == 3; }));
+  EXPECT_EQ(alice.ask("AUTH", "alice", "renewed"), kOk);
+
+  backend().ask("PUBLISH", "a:news", "x");
+
+  EXPECT_EQ(alice.read().items.size(), 3U);
+}
+
 TEST_F(UpstreamUsers, WrongPasswordsDoNotLookLikeAnOutage) {
   RespClient bob = logged_in("bob");
   for (int i = 0; i < 5; ++i) {

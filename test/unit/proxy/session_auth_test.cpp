@@ -95,5 +95,66 @@ TEST_F(SessionAuth, EmptyNameIsNobody) {
   expect(client, std::string(kWrongPassword) + "-NOAUTH Authentication required.\r\n");
 }
 
+// --- Becoming another user ---
+
+TEST_F(SessionAuth, WhatFollowsAuthDoesNotRunInTheFormerUsersName) {
+  right_ = {"AUTH alice a", "AUTH bob b"};
+  use_servers_users();
+  Client& client = connect();
+  ask(client, "AUTH alice a");
+  expect(client, kOk);
+  ask(client, "WATCH k");
+  EXPECT_TRUE(await([&] { return server_.last().has("WATCH k"); }));
+  auto& former = server_.last();
+  former.send(kOk);
+  expect(client, kOk);
+  ask(client, "AUTH bob b");
+  expect(client, kOk);
+
+  ask(client, "INCR n");
+
+  EXPECT_TRUE(await([&] { return forwarded() == 2; }));
+  EXPECT_TRUE(await([&] { return former.is_closed_by_peer(); }));
+  EXPECT_FALSE(former.has("INCR n"));
+  auto& own = link_with("INCR n");
+  EXPECT_EQ(own.handshake_requests().front(), "AUTH bob b");
+  own.send(":1\r\n");
+  expect(client, ":1\r\n");
+}
+
+TEST_F(SessionAuth, WhatTheFormerUserWatchedMakesExecFail) {
+  right_ = {"AUTH alice a", "AUTH bob b"};
+  use_servers_users();
+  Client& client = connect();
+  ask(client, "AUTH alice a");
+  expect(client, kOk);
+  ask(client, "WATCH k");
+  EXPECT_TRUE(await([&] { return server_.last().has("WATCH k"); }));
+  server_.last().send(kOk);
+  expect(client, kOk);
+
+  ask(client, "AUTH bob b", "MULTI", "EXEC");
+
+  expect(client, "+OK\r\n+OK\r\n-EXECABORT Transaction discarded because of previous errors.\r\n");
+}
+
+TEST_F(SessionAuth, SameUserAgainKeepsWhatItWatches) {
+  right_ = {"AUTH alice a", "AUTH alice b"};
+  use_servers_users();
+  Client& client = connect();
+  ask(client, "AUTH alice a");
+  expect(client, kOk);
+  ask(client, "WATCH k");
+  EXPECT_TRUE(await([&] { return server_.last().has("WATCH k"); }));
+  auto& server = server_.last();
+  server.send(kOk);
+  expect(client, kOk);
+
+  ask(client, "AUTH alice a", "AUTH alice b", "MULTI", "EXEC");
+
+  expect(client, std::string(kOk) + std::string(kOk));
+  EXPECT_TRUE(await([&] { return server.has("EXEC"); }));
+}
+
 }  // namespace
 }  // namespace anteroom::proxy
