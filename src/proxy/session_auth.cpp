@@ -177,6 +177,7 @@ void Session::on_upstream_login(ReplyQueue::Slot slot, const std::shared_ptr<con
 // --- Judging ---
 
 std::string Session::refusal_of_user(const Request& request) {
+  is_judged_upstream_ = false;
   if (request.lookup.match == command::Match::kWrongArity) return {};  // and will be refused for that
   if (!is_authenticated_) {
     // In Redis's order; the server is not asked what it knows.
@@ -199,7 +200,6 @@ std::string Session::refusal_of_user(const Request& request) {
 // What goes to the server is judged there. What is answered here in its place must be judged as there: a read that
 // may not be goes to the server, which refuses it.
 std::string Session::refusal_of_upstream_user(const Request& request) {
-  is_judged_upstream_ = false;
   const access::User* const upstream_user = services_.upstream_users.find(lane_.login->user);
   const auto denial =
       upstream_user != nullptr ? upstream_user->check(request.lookup, request.args) : std::optional(access::Denial{});
@@ -209,7 +209,8 @@ std::string Session::refusal_of_upstream_user(const Request& request) {
   if (!denial) return {};
   is_judged_upstream_ = true;
   if (request.lookup.match != command::Match::kFound) return {};
-  const bool is_ours = request.lookup.facts->name.starts_with("anteroom");
+  // Of INFO some sections are.
+  const bool is_ours = request.lookup.facts->name.starts_with("anteroom") || request.lookup.facts->name == "info";
   switch (request.lookup.facts->command_class) {
     case command::Class::kSession:
     case command::Class::kStream:

@@ -95,6 +95,20 @@ TEST_F(SessionAuth, EmptyNameIsNobody) {
   expect(client, std::string(kWrongPassword) + "-NOAUTH Authentication required.\r\n");
 }
 
+TEST_F(SessionAuth, NothingIsToldHereToThoseWhoMayNotAskTheServer) {
+  acl_ = {"user alice on #" + std::string(64, '0') + " ~* resetchannels -@all +get"};
+  right_ = {"AUTH alice a"};
+  use_servers_users();
+  Client& client = connect();
+  ask(client, "AUTH alice a");
+  expect(client, kOk);
+  EXPECT_TRUE(await([&] { return rig().upstream_users.find("alice") != nullptr; }));
+
+  ask(client, "INFO anteroom");
+
+  expect(client, "-NOPERM this user has no permissions to run the 'info' command\r\n");
+}
+
 // --- Becoming another user ---
 
 TEST_F(SessionAuth, WhatFollowsAuthDoesNotRunInTheFormerUsersName) {
@@ -154,6 +168,22 @@ TEST_F(SessionAuth, SameUserAgainKeepsWhatItWatches) {
 
   expect(client, std::string(kOk) + std::string(kOk));
   EXPECT_TRUE(await([&] { return server.has("EXEC"); }));
+}
+
+TEST_F(SessionAuth, FormerUsersRightsDoNotKeepTheNextFromTheCache) {
+  use_own_users({{.name = "alice",
+                  .rules = "on ~* &* +@all",
+                  .password = "a",
+                  .upstream = {.user = "nobody-knows", .password = "x"},
+                  .where = "test"},
+                 {.name = "bob", .rules = "on ~* &* +@all", .password = "b", .upstream = {}, .where = "test"}});
+  Client& client = connect();
+  ask(client, "AUTH alice a", "AUTH bob b");
+  expect(client, std::string(kOk) + std::string(kOk));
+
+  ask(client, "GET k");
+
+  EXPECT_EQ(fetches().size(), 1u);
 }
 
 }  // namespace
