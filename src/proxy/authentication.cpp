@@ -50,6 +50,7 @@ void UpstreamUsers::take(std::string_view reply) {
   lines.reserve(value->items.size());
   for (const resp::Value& item : value->items) lines.push_back(item.text);
   table_ = access::UserTable::import(commands_, lines);
+  if (on_change_) on_change_();
 }
 
 }  // namespace anteroom::proxy

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "access/failure_limiter.hpp"
 #include "access/user_table.hpp"
@@ -30,6 +32,11 @@ class UpstreamUsers {
  public:
   explicit UpstreamUsers(const command::Table& commands) : commands_(commands) {}
 
+  /// Called when they may have changed, never inside another call of this object.
+  void set_on_change(std::function<void()> on_change) { on_change_ = std::move(on_change); }
+  /// The server has told; else nobody is found.
+  [[nodiscard]] bool are_known() const noexcept { return table_ != nullptr; }
+
   /// Null if there is no such user, or the server does not tell: then nothing may be answered here.
   [[nodiscard]] const access::User* find(std::string_view name) const noexcept {
     return table_ ? table_->find(name) : nullptr;
@@ -45,6 +52,7 @@ class UpstreamUsers {
   void take(std::string_view reply);
 
   const command::Table& commands_;
+  std::function<void()> on_change_;
   std::shared_ptr<const access::UserTable> table_;
   std::string last_reply_;
   bool is_needed_ = false;

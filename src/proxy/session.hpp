@@ -131,6 +131,8 @@ class Session final : private net::StreamEvents {
   void log_in(const Request& request, std::optional<std::string_view> user, std::string_view password,
               LoggedIn on_success);
   [[nodiscard]] bool is_authenticated() const noexcept { return is_authenticated_; }
+  /// The server's users are others than before: a client that the server would have closed for that is closed.
+  void review_rights();
   /// Users of our own log in.
   [[nodiscard]] bool has_own_user() const noexcept { return user_ != nullptr; }
 
@@ -235,6 +237,7 @@ class Session final : private net::StreamEvents {
   void become_initial_user();
   void set_authenticated(bool authenticated);
   void use_identity(const access::User& user);
+  [[nodiscard]] bool may_keep_subscriptions(const access::User& user) const;
   /// After a log-in: gives up a pinned link that speaks for the former user, with all that the server keeps for it.
   void leave_former_link();
   void log_in_here(const Request& request, const std::string& name, std::string_view password, bool is_old_form,

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "net/event_loop.hpp"
 #include "proxy/authentication.hpp"
@@ -174,6 +175,28 @@ void Session::on_upstream_login(ReplyQueue::Slot slot, const std::shared_ptr<con
   }
 }
 
+// --- Rights that change ---
+
+// Redis closes the connections of a user that is deleted, and those that hear channels their user may not any more.
+// Here it also ends with the right to subscribe.
+void Session::review_rights() {
+  if (auth_mode_ != ListenerAuth::kPassthrough || !lane_.login || !services_.upstream_users.are_known()) return;
+  const access::User* const user = services_.upstream_users.find(lane_.login->user);
+  if (user == nullptr || !may_keep_subscriptions(*user)) close();
+}
+
+bool Session::may_keep_subscriptions(const access::User& user) const {
+  if (!subscriber_) return true;
+  constexpr std::array<std::string_view, kTopicKinds> kCommands{"subscribe", "psubscribe", "ssubscribe"};
+  for (std::size_t kind = 0; kind < kTopicKinds; ++kind) {
+    if (subscriber_->names[kind].empty()) continue;
+    std::vector<std::string_view> args{kCommands[kind]};
+    args.insert(args.end(), subscriber_->names[kind].begin(), subscriber_->names[kind].end());
+    if (user.check(services_.commands.find(args), args)) return false;
+  }
+  return true;
+}
+
 // --- Judging ---
 
 std::string Session::refusal_of_user(const Request& request) {
@@ -214,7 +237,8 @@ std::string Session::refusal_of_upstream_user(const Request& request) {
   switch (request.lookup.facts->command_class) {
     case command::Class::kSession:
     case command::Class::kStream:
-      if (!is_ours && (request.lookup.facts->flags & command::kAdmin) == 0) return {};
+      // What anybody may ask of a connection waits for nothing, not even for the list of users.
+      if (!is_ours && upstream_user == nullptr && (request.lookup.facts->flags & command::kAdmin) == 0) return {};
       break;
     case command::Class::kSubscription:
       break;

@@ -72,6 +72,8 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
   forwarder_.set_pool(pool_);
   forwarder_.set_on_link_up([this] { pinned_.on_link_up(); });
   forwarder_.set_upstream_commands(upstream_commands_);
+  upstream_users_.set_on_change(
+      [this] { sessions_.for_each([](proxy::Session& session) { session.review_rights(); }); });
   fills_.set_backend(backend_);
   coherence_.set_backend(backend_);
   coherence_.set_on_suspect([this] { fills_.leave_connection(); });

@@ -377,6 +377,45 @@ TEST_F(UpstreamUsers, KeepTheirSubscriptionsWhenTheyLogInAgain) {
   EXPECT_EQ(alice.read().items.size(), 3U);
 }
 
+TEST_F(UpstreamUsers, LoseTheirSubscriptionsWithTheirRights) {
+  RespClient alice = logged_in("alice");
+  RespClient bob = logged_in("bob");
+  ASSERT_TRUE(eventually([&] { return alice.ask("SUBSCRIBE", "a:news").items.size() == 3; }));
+  ASSERT_TRUE(eventually([&] { return bob.ask("SUBSCRIBE", "a:news").items.size() == 3; }));
+
+  backend().ask("ACL", "SETUSER", "alice", "resetchannels");
+
+  EXPECT_TRUE(alice.is_closed_by_peer());
+  backend().ask("PUBLISH", "a:news", "x");
+  EXPECT_EQ(bob.read().items.size(), 3U);
+}
+
+TEST_F(UpstreamUsers, AreClosedWhenTheyAreDeleted) {
+  RespClient alice = logged_in("alice");
+  RespClient blocked = logged_in("alice");
+  blocked.send({"BLPOP", "a:list", "0"});
+  ASSERT_TRUE(eventually([&] { return contains(backend().ask("CLIENT", "LIST").text, "cmd=blpop"); }));
+
+  backend().ask("ACL", "DELUSER", "alice");
+
+  EXPECT_TRUE(alice.is_closed_by_peer());
+  EXPECT_TRUE(eventually([&] { return blocked.is_closed_by_peer() || !blocked.read().raw.empty(); }));
+  EXPECT_TRUE(blocked.is_closed_by_peer());
+}
+
+TEST_F(UpstreamUsers, MayAskOfTheirConnectionWhatTheServerWouldAnswer) {
+  backend().ask("ACL", "SETUSER", "only-get", "on", ">o", "~*", "-@all", "+get");
+  RespClient client = stranger();
+  ASSERT_EQ(client.ask("AUTH", "only-get", "o"), kOk);
+  RespClient direct = rig_.redis.connect();
+  ASSERT_EQ(direct.ask("AUTH", "only-get", "o"), kOk);
+  ASSERT_TRUE(eventually([&] { return starts_with(client.ask("PING").raw, "-NOPERM "); }));
+  for (const char* line : {"PING", "ECHO x", "CLIENT ID", "CLIENT SETNAME n", "SELECT 0", "COMMAND COUNT", "TIME"}) {
+    EXPECT_EQ(client.ask(views(words(line))), direct.ask(views(words(line)))) << line;
+  }
+  EXPECT_EQ(client.ask("QUIT"), kOk);
+}
+
 TEST_F(UpstreamUsers, WrongPasswordsDoNotLookLikeAnOutage) {
   RespClient bob = logged_in("bob");
   for (int i = 0; i < 5; ++i) {
