@@ -5,6 +5,7 @@
 #include <atomic>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -58,6 +59,20 @@ inline std::string resp_command(std::string_view words) {
 
 inline std::string bulk(std::string_view text) {
   return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
+}
+
+/// An array of strings, or with another mark a push.
+inline std::string array_of(std::initializer_list<std::string_view> texts, char mark = '*') {
+  std::string encoded = mark + std::to_string(texts.size()) + "\r\n";
+  for (const std::string_view text : texts) encoded += bulk(text);
+  return encoded;
+}
+
+/// What a server that speaks RESP3 answers to a link's first flight; for ScriptedServer::set_handshake().
+inline std::optional<std::string> resp3_handshake(const std::string& request) {
+  if (!request.starts_with("HELLO ")) return "+OK\r\n";
+  const std::string fields = bulk("version") + bulk("7.0.15") + bulk("id") + ":7\r\n";
+  return (request == "HELLO 3" ? "%2\r\n" : "*4\r\n") + fields;
 }
 
 inline testing::AssertionResult contains_all(std::string_view text, std::initializer_list<std::string_view> parts) {
@@ -161,10 +176,12 @@ class ProxyRig final : private proxy::InfoSource, private proxy::ClientMesh {
   ProxyRig(const ProxyRig&) = delete;
   ProxyRig& operator=(const ProxyRig&) = delete;
 
-  proxy::SessionId open(FakePeer& peer) {
+  /// `asks` is how the client's listener wants it to prove who it is.
+  proxy::SessionId open(FakePeer& peer, const std::string& address = "192.0.2.1:1234",
+                        proxy::ListenerAuth asks = proxy::ListenerAuth::kInherit) {
     const proxy::SessionId id = sessions.allocate();
-    auto session = std::make_unique<proxy::Session>(id, proxy::ClientPermit(clients, 1000, ++last_client_id),
-                                                    FakeStream::make(peer), services);
+    auto session = std::make_unique<proxy::Session>(id, proxy::ClientPermit(clients, 1000, ++last_client_id, asks),
+                                                    FakeStream::make(peer, address), services);
     proxy::Session& started = *session;
     sessions.put(id, std::move(session));
     started.start();
@@ -255,6 +272,22 @@ class ProxyTest : public LoopFixture {
     client.id = worker.open(client.peer);
     return client;
   }
+  Client& connect_from(const std::string& address, proxy::ListenerAuth asks = proxy::ListenerAuth::kInherit) {
+    Client& client = *clients_.emplace_back(std::make_unique<Client>());
+    client.id = rig().open(client.peer, address, asks);
+    return client;
+  }
+  /// A client that speaks RESP3.
+  Client& connect_resp3() {
+    Client& client = connect();
+    ask(client, "HELLO 3");
+    EXPECT_TRUE(client.peer.take_written().starts_with("%7\r\n"));
+    return client;
+  }
+  /// The client is closed from our side, as by CLIENT KILL.
+  void kill(Client& client) {
+    in_turn([&] { session_of(client)->close(); });
+  }
   proxy::Session* session_of(const Client& client) { return rig().sessions.find(client.id); }
   [[nodiscard]] bool is_alive(const Client& client) { return session_of(client) != nullptr; }
 
@@ -312,6 +345,13 @@ class ProxyTest : public LoopFixture {
     EXPECT_TRUE(came) << request;
     if (!came) throw std::runtime_error("the server did not get: " + std::string(request));
     return *server_.link(db);
+  }
+  /// The same of the link that the server has accepted as the `number`th, from 0.
+  ScriptedConnection& link_number(std::size_t number, std::string_view request) {
+    const bool came = await([&] { return server_.accepted() > number && server_.connection(number).has(request); });
+    EXPECT_TRUE(came) << request;
+    if (!came) throw std::runtime_error("the server did not get: " + std::string(request));
+    return server_.connection(number);
   }
   [[nodiscard]] std::uint64_t forwarded() { return rig().metrics.commands_forwarded.value(); }
   [[nodiscard]] std::vector<FakeBackend::Fetch>& fetches() { return rig().backend.fetches; }
