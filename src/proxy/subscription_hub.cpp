@@ -76,7 +76,7 @@ std::expected<bool, base::StagedError> SubscriptionHub::subscribe(SessionId sess
   if (found == topics.end()) found = topics.emplace(name, Topic{}).first;
   Topic& topic = found->second;
   // After a loss everything is asked for anew when the link is up again.
-  if (!topic.is_confirmed && !topic.is_asked) {
+  if (!topic.is_confirmed && topic.asked == 0) {
     if (auto refused = ask_for(kind, found->first, topic)) {
       if (topic.subscribers.empty()) topics.erase(found);
       return std::unexpected(std::move(*refused));
@@ -132,14 +132,14 @@ std::optional<base::StagedError> SubscriptionHub::send(std::span<const std::stri
 
 std::optional<base::StagedError> SubscriptionHub::ask_for(TopicKind kind, const std::string& name, Topic& topic) {
   auto refused = send(std::array{kSubscribe[static_cast<std::size_t>(kind)], std::string_view(name)}, kind);
-  topic.is_asked = !refused;
+  topic.asked = refused ? 0 : requests_;
   return refused;
 }
 
 void SubscriptionHub::ask_for_all() {
   for (std::size_t kind = 0; kind < kTopicKinds; ++kind) {
     for (auto& [name, topic] : topics_[kind]) {
-      if (!topic.is_confirmed && !topic.is_asked)
+      if (!topic.is_confirmed && topic.asked == 0)
         static_cast<void>(ask_for(TopicKind{static_cast<std::uint8_t>(kind)}, name, topic));
     }
   }
@@ -167,12 +167,12 @@ void SubscriptionHub::on_reply(upstream::RequestId id, std::string_view piece, b
   if (node.empty()) return;
   std::optional<std::string> error;
   if (piece.starts_with('-')) error = std::string(piece.substr(1, piece.size() - 3));
-  settle(node.mapped(), error);
+  settle(node.key(), node.mapped(), error);
 }
 
 void SubscriptionHub::on_failed(upstream::RequestId id, const base::StagedError& error) {
   const auto node = asked_.extract(static_cast<std::uint64_t>(id));
-  if (!node.empty()) settle(node.mapped(), error.reply());
+  if (!node.empty()) settle(node.key(), node.mapped(), error.reply());
 }
 
 void SubscriptionHub::on_expired(upstream::RequestId id, const base::StagedError& error) { on_failed(id, error); }
@@ -180,7 +180,7 @@ void SubscriptionHub::on_expired(upstream::RequestId id, const base::StagedError
 // It may have been carried out late: whoever does not know of it must not get what comes of it.
 void SubscriptionHub::on_discarded(upstream::RequestId) {}
 
-void SubscriptionHub::settle(const Asked& asked, const std::optional<std::string>& error) {
+void SubscriptionHub::settle(std::uint64_t number, const Asked& asked, const std::optional<std::string>& error) {
   if (asked.left) {
     if (Session* session = sessions_.find(*asked.left)) session->on_unsubscribed();
   }
@@ -189,7 +189,9 @@ void SubscriptionHub::settle(const Asked& asked, const std::optional<std::string
   const auto found = topics.find(asked.name);
   if (found == topics.end()) return;
   Topic& topic = found->second;
-  topic.is_asked = false;
+  // Of one that all have left meanwhile: the server will end it before it comes to the one that is asked now.
+  if (topic.asked != number) return;
+  topic.asked = 0;
   topic.is_confirmed = !error;
   if (error && topic.waiting.size() < topic.subscribers.size()) {
     log::warn("subscription not renewed", {{"channel", asked.name}, {"reason", *error}});

@@ -54,7 +54,7 @@ class SubscriptionHub final : private upstream::LinkEvents {
     std::vector<SessionId> subscribers;
     std::vector<SessionId> waiting;  // of those, who has not been told yet
     bool is_confirmed = false;
-    bool is_asked = false;  // a SUBSCRIBE is under way
+    std::uint64_t asked = 0;  // the SUBSCRIBE that is under way; 0: none
   };
   struct NameHash {
     using is_transparent = void;  // NOLINT(readability-identifier-naming): the library's name
@@ -84,7 +84,7 @@ class SubscriptionHub final : private upstream::LinkEvents {
   void fail_waiting(const base::StagedError& error);
   [[nodiscard]] std::optional<base::StagedError> ask_for(TopicKind kind, const std::string& name, Topic& topic);
   void ask_for_all();
-  void settle(const Asked& asked, const std::optional<std::string>& error);
+  void settle(std::uint64_t number, const Asked& asked, const std::optional<std::string>& error);
   void deliver(TopicKind kind, std::string_view name, std::string_view push);
 
   SessionTable& sessions_;

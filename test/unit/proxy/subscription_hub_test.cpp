@@ -320,6 +320,38 @@ TEST_F(SubscriptionHub, SessionThatGoesWhileAskedDoesNotTakeTheOthersWithIt) {
   EXPECT_EQ(server.requests(), Requests{"SUBSCRIBE c"});
 }
 
+// The server will still end what the first one has begun.
+TEST_F(SubscriptionHub, ConfirmationOfWhatWasLeftIsNotTheNextOnes) {
+  Client& first = connect();
+  ask(first, "SUBSCRIBE c");
+  ScriptedConnection& server = link_with("SUBSCRIBE c");
+  kill(first);
+  Client& second = connect();
+  ask(second, "SUBSCRIBE c");
+  EXPECT_TRUE(await([&] { return server.count() == 3; }));
+  EXPECT_EQ(server.requests(), (Requests{"SUBSCRIBE c", "UNSUBSCRIBE c", "SUBSCRIBE c"}));
+
+  server.send(subscribed("c") + unsubscribed("c"));
+  expect_nothing(second);
+  server.send(subscribed("c"));
+
+  expect(second, confirmed("subscribe", "c", 1));
+}
+
+TEST_F(SubscriptionHub, RefusalOfWhatWasLeftIsNotTheNextOnes) {
+  Client& first = connect();
+  ask(first, "SUBSCRIBE c");
+  ScriptedConnection& server = link_with("SUBSCRIBE c");
+  kill(first);
+  Client& second = connect();
+  ask(second, "SUBSCRIBE c");
+  EXPECT_TRUE(await([&] { return server.count() == 3; }));
+
+  server.send(std::string(kDenied) + unsubscribed("c") + subscribed("c"));
+
+  expect(second, confirmed("subscribe", "c", 1));
+}
+
 TEST_F(SubscriptionHub, SecondLookAtAChannelThatIsBeingLeftAsksAnew) {
   Client& client = connect();
   ScriptedConnection& server = subscribe(client, "c");
