@@ -153,6 +153,8 @@ class Session final : private net::StreamEvents {
   // What comes unasked: session_push.cpp.
   /// Goes to the client between two replies.
   void push(Push& message);
+  /// The same for what comes of a subscription; nothing does before the client has been told that it has it.
+  void push(Push& message, TopicKind kind, std::string_view name);
   /// REQUIRES of these: may_change_link().
   void subscribe(const Request& request, TopicKind kind);
   void unsubscribe(const Request& request, TopicKind kind);

@@ -38,6 +38,13 @@ void Session::push(Push& message) {
   schedule_flush();
 }
 
+void Session::push(Push& message, TopicKind kind, std::string_view name) {
+  const Subscriber::Pending& pending = subscriber_->pending;
+  const bool is_pending = pending.missing > 0 && pending.kind == kind;
+  if (is_pending && std::ranges::find(pending.added, name) != pending.added.end()) return;
+  push(message);
+}
+
 bool Session::is_subscribed() const noexcept { return subscriber_ && subscriber_->is_active(); }
 
 // --- SUBSCRIBE ---

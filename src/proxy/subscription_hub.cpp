@@ -221,7 +221,7 @@ void SubscriptionHub::deliver(TopicKind kind, std::string_view name, std::string
   context_.metrics.pubsub_messages.add();
   Push message(push);
   for (const SessionId id : found->second.subscribers) {
-    if (Session* session = sessions_.find(id)) session->push(message);
+    if (Session* session = sessions_.find(id)) session->push(message, kind, name);
   }
 }
 

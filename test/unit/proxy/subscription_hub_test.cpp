@@ -160,6 +160,19 @@ TEST_F(SubscriptionHub, CommandIsAnsweredWhenTheLastOfItsChannelsIsConfirmed) {
   expect(client, confirmed("subscribe", "a", 1) + confirmed("subscribe", "b", 2) + confirmed("subscribe", "a", 2));
 }
 
+// Of a server the client would get it after both confirmations or not at all.
+TEST_F(SubscriptionHub, MessageBeforeTheConfirmationIsOneFromBeforeTheSubscription) {
+  Client& client = connect();
+  ask(client, "SUBSCRIBE a b");
+  ScriptedConnection& server = link_with("SUBSCRIBE b");
+
+  server.send(subscribed("a") + message("a", "early"));
+  expect_nothing(client);
+  server.send(subscribed("b") + message("a", "late"));
+
+  expect(client, confirmed("subscribe", "a", 1) + confirmed("subscribe", "b", 2) + message("a", "late", '*'));
+}
+
 TEST_F(SubscriptionHub, MessagesOfWhatWasConfirmedBeforeGoOnMeanwhile) {
   Client& client = connect();
   ScriptedConnection& server = subscribe(client, "a");
@@ -336,6 +349,20 @@ TEST_F(SubscriptionHub, ConfirmationOfWhatWasLeftIsNotTheNextOnes) {
   server.send(subscribed("c"));
 
   expect(second, confirmed("subscribe", "c", 1));
+}
+
+TEST_F(SubscriptionHub, MessageOfWhatWasLeftIsNotTheNextOnes) {
+  Client& first = connect();
+  ask(first, "SUBSCRIBE c");
+  ScriptedConnection& server = link_with("SUBSCRIBE c");
+  kill(first);
+  Client& second = connect();
+  ask(second, "SUBSCRIBE c");
+  EXPECT_TRUE(await([&] { return server.count() == 3; }));
+
+  server.send(subscribed("c") + message("c", "early"));
+
+  expect_nothing(second);
 }
 
 TEST_F(SubscriptionHub, RefusalOfWhatWasLeftIsNotTheNextOnes) {
