@@ -115,6 +115,7 @@ bool SubscriptionHub::leave(SessionId session, TopicKind kind, std::string_view 
   }
   if (!topic.subscribers.empty()) return false;
   topics.erase(found);
+  last_needed_ = context_.loop.now();
   context_.metrics.pubsub_topics.set(static_cast<std::int64_t>(this->topics()));
   // If it cannot be sent, there is no connection that has the subscription.
   return link_ && !send(std::array{kUnsubscribe[static_cast<std::size_t>(kind)], name}, std::nullopt);

@@ -583,6 +583,19 @@ TEST_F(SubscriptionHub, LinkThatNobodyNeedsIsClosedAfterAMinute) {
   EXPECT_NE(&subscribe(client, "d"), &server);
 }
 
+TEST_F(SubscriptionHub, LinkOfAShortSubscriptionIsKeptAsLong) {
+  Client& client = connect();
+  ScriptedConnection& server = subscribe(client, "c");
+  ask(client, "UNSUBSCRIBE c");  // before any tick
+  static_cast<void>(link_with("UNSUBSCRIBE c"));
+  server.send(unsubscribed("c"));
+  expect(client, confirmed("unsubscribe", "c", 0));
+
+  tick(seconds(50));
+
+  EXPECT_EQ(&subscribe(client, "d"), &server);
+}
+
 TEST_F(SubscriptionHub, NothingIsSubscribedToOnceItIsClosed) {
   Client& client = connect();
   in_turn([&] { hub().close(); });
