@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/log.hpp"
 #include "proxy/push.hpp"
 #include "proxy/session.hpp"
 
@@ -56,13 +57,18 @@ void MonitorFeed::remove(SessionId id) {
   closed_.push_back(std::move(link_));
 }
 
-void MonitorFeed::on_up(upstream::Link& link) { static_cast<void>(link.submit(kOnlyRequest, kMonitor)); }
+void MonitorFeed::on_up(upstream::Link& link) {
+  is_on_ = false;
+  static_cast<void>(link.submit(kOnlyRequest, kMonitor));
+}
 
 void MonitorFeed::on_reply(upstream::RequestId, std::string_view piece, bool last) {
   if (!last) return;
   is_on_ = !piece.starts_with('-');
   if (!is_on_) {
-    tell_waiting(std::string(piece.substr(1, piece.size() - 3)));
+    const std::string error(piece.substr(1, piece.size() - 3));
+    if (!watching_.empty()) log::warn("monitor feed not renewed", {{"reason", error}});
+    tell_waiting(error);
     return;
   }
   for (const SessionId id : std::exchange(waiting_, {})) {
@@ -90,6 +96,9 @@ void MonitorFeed::on_push(upstream::Link&, std::string_view push) {
 void MonitorFeed::tick() {
   std::erase_if(closed_, [](const auto& link) { return link->is_quiet(); });
   if (!link_) return;
+  if (link_->state() == upstream::Link::State::kUp && !is_on_ && link_->pending() == 0) {
+    static_cast<void>(link_->submit(kOnlyRequest, kMonitor));  // was refused, which may be over
+  }
   if (waiting_.empty() || link_->state() != upstream::Link::State::kBackoff) return;
   if (const auto refused = link_->refusal(kMonitor.size())) tell_waiting(refused->reply());
 }

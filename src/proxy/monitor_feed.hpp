@@ -22,6 +22,7 @@ class MonitorFeed final : private upstream::LinkEvents {
   /// that it has not; then the session has been removed.
   void add(SessionId id);
   void remove(SessionId id);
+  /// Once a second: asks again for what was refused, and tells who waits for a server that is not there.
   void tick();
   void close();
 
@@ -44,7 +45,7 @@ class MonitorFeed final : private upstream::LinkEvents {
   std::vector<std::unique_ptr<upstream::Link>> closed_;  // until nothing calls them any more
   std::vector<SessionId> watching_;
   std::vector<SessionId> waiting_;
-  bool is_on_ = false;  // the server has begun
+  bool is_on_ = false;  // the server has begun, on the connection that there is or was last
 };
 
 }  // namespace anteroom::proxy

@@ -208,6 +208,54 @@ TEST_F(MonitorFeed, LossIsFollowedByANewFeedAndNobodyIsTold) {
   expect(client, kLine);
 }
 
+TEST_F(MonitorFeed, WatcherAfterALossIsToldWhenTheFeedIsThereAgain) {
+  Client& first = connect();
+  begin(first).close();
+  ScriptedConnection& server = link_number(1, "MONITOR");
+  Client& second = connect();
+
+  ask(second, "MONITOR");
+  expect_nothing(second);
+  server.send(kOk);
+
+  expect(second, kOk);
+  expect_nothing(first);
+}
+
+TEST_F(MonitorFeed, WatcherIsRefusedWhereTheFeedWasNotRenewed) {
+  Client& first = connect();
+  begin(first).close();
+  ScriptedConnection& server = link_number(1, "MONITOR");
+  server.send(kDenied);
+  settle();
+  Client& second = connect();
+  ask(second, "MONITOR");
+
+  tick();
+  EXPECT_TRUE(await([&] { return server.count() == 2; }));
+  server.send(kDenied);
+
+  expect(second, kDenied);
+  EXPECT_EQ(watchers(), 1);
+}
+
+TEST_F(MonitorFeed, RefusedRenewalIsTriedAgain) {
+  Client& client = connect();
+  begin(client).close();
+  ScriptedConnection& server = link_number(1, "MONITOR");
+  server.send(kDenied);
+  settle();
+
+  tick();
+  EXPECT_TRUE(await([&] { return server.count() == 2; }));
+  tick();  // asked already
+  settle();
+  EXPECT_EQ(server.requests(), (Requests{"MONITOR", "MONITOR"}));
+  server.send(std::string(kOk) + std::string(kLine));
+
+  expect(client, kLine);
+}
+
 TEST_F(MonitorFeed, ServerThatIsNotThereIsAnError) {
   options_.link.reconnect_base = std::chrono::minutes(10);
   static_cast<void>(rig());
