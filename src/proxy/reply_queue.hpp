@@ -23,6 +23,8 @@ class ReplyQueue {
 
   /// Takes the place of a reply that will come later.
   [[nodiscard]] Slot reserve();
+  /// What reserve() would give now: no reply owed so far has this number or a greater one.
+  [[nodiscard]] Slot next() const noexcept { return head_ + pending(); }
   /// Undoes the last reserve(). REQUIRES: `slot` is what it gave, and nothing was written to it.
   void release_newest(Slot slot);
   /// Where the bytes of this reply go now: the output for the head, else its own buffer. Valid until the next call.

@@ -327,6 +327,7 @@ void Session::on_forwarded_piece(ReplyQueue::Slot slot, std::string_view piece, 
 }
 
 void Session::on_forwarded_error(ReplyQueue::Slot slot, std::string_view error) {
+  note_error_in_transaction(slot);
   std::string encoded;
   resp::append_error(encoded, error);
   on_forwarded_reply(slot, encoded);

@@ -87,7 +87,7 @@ class Session final : private net::StreamEvents {
   /// Null while it shares.
   [[nodiscard]] upstream::Link* pinned_link() const noexcept;
   [[nodiscard]] Transaction& transaction() noexcept { return transaction_; }
-  /// MULTI is about to be sent. Returns the number for on_multi_reply().
+  /// MULTI is about to be sent; its reply is the next. Returns the number for on_multi_reply().
   [[nodiscard]] std::uint64_t open_transaction() noexcept;
   void on_multi_reply(std::uint64_t number, std::string_view reply) noexcept;
   /// A command is kept that will come back to its handler.
@@ -271,6 +271,8 @@ class Session final : private net::StreamEvents {
   void exec(const Request& request);
   void refuse_in_transaction(const Request& request);
   void abandon_transaction();
+  /// The reply in `slot` is an error of ours: what the server says, if it got the request, the client does not hear.
+  void note_error_in_transaction(ReplyQueue::Slot slot);
   [[nodiscard]] static bool may_be_queued(const command::Facts& facts) noexcept;
 
   void dispatch_put_off();

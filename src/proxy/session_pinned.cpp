@@ -160,6 +160,7 @@ void Session::abandon_transaction() {
 std::uint64_t Session::open_transaction() noexcept {
   transaction_.is_open = true;
   transaction_.number = ++transactions_;
+  transaction_.slot = replies_.next();
   return transaction_.number;
 }
 
@@ -168,6 +169,14 @@ void Session::on_multi_reply(std::uint64_t number, std::string_view reply) noexc
   transaction_.is_confirmed = reply == kOk;
   // The server has begun nothing: what was sent since was carried out as it came.
   if (!transaction_.is_confirmed) transaction_ = {.is_watching = transaction_.is_watching};
+}
+
+void Session::note_error_in_transaction(ReplyQueue::Slot slot) {
+  if (!transaction_.is_open || slot < transaction_.slot) return;
+  transaction_.must_fail = true;
+  // To the client there is no transaction, and the server has begun one or may do so yet: what was sent next would be
+  // queued without its knowledge, or carried out although it believes it queued.
+  if (slot == transaction_.slot) close_after_replies();
 }
 
 // Between MULTI and EXEC the server judges everything, unknown commands too: what it does not see cannot make EXEC

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cache/types.hpp"
+#include "proxy/reply_queue.hpp"
 #include "resp/reply_shape.hpp"
 
 namespace anteroom::proxy {
@@ -17,8 +18,10 @@ struct Transaction {
   bool is_open = false;       ///< MULTI was sent: what follows is queued
   bool is_confirmed = false;  ///< MULTI was answered with OK
   std::uint64_t number = 0;   ///< tells it from others of its session
+  ReplyQueue::Slot slot = 0;  ///< of MULTI's reply; what is queued has greater ones
   bool is_lost = false;       ///< its link was lost, and all of it there: EXEC will tell
-  bool must_fail = false;  ///< something was refused here, which the server does not know: EXEC must not run the rest
+  /// Something was answered with an error of ours, which the server does not know of: EXEC must not run the rest.
+  bool must_fail = false;
   std::size_t queued = 0;
   std::vector<std::pair<std::size_t, int>> selects{};  ///< of those queued: which, and the db
   std::vector<resp::ReplyShape> shapes{};              ///< of their replies, if these have to be converted

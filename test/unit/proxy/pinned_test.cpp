@@ -206,6 +206,71 @@ TEST_F(Pinned, SelectOfATransactionThatDoesNotRunChangesNothing) {
   EXPECT_EQ(fetches()[0].db, 0);
 }
 
+// --- An error of ours in the place of a reply ---
+
+TEST_F(Pinned, QueuedCommandThatWasNotSentMakesExecFail) {
+  options_.link.queue_bytes_max = 4096;
+  Client& client = connect();
+  auto& server = open(client);
+  const std::string first = "SET a " + std::string(1500, 'x');
+  ask(client, first, "SET b " + std::string(3000, 'y'));
+  static_cast<void>(link_with(first));
+  server.send(kQueued);
+  expect(client, std::string(kQueued) + "-" + base::StagedError::overloaded().reply() + "\r\n");
+
+  ask(client, "EXEC");
+
+  expect(client, kAborted);
+  EXPECT_TRUE(await([&] { return server.has("DISCARD"); }));
+  EXPECT_FALSE(server.has("EXEC"));
+}
+
+TEST_F(Pinned, QueuedCommandWhoseReplyWasNotAwaitedMakesExecFail) {
+  options_.link.response_timeout = milliseconds(200);
+  Client& client = connect();
+  auto& server = open(client);
+  ask(client, "SET a 1");
+  EXPECT_TRUE(await([&] { return client.peer.written().starts_with("-TIMEOUT"); }));
+  client.peer.take_written();
+  server.send(kQueued);
+
+  ask(client, "EXEC");
+
+  expect(client, kAborted);
+  EXPECT_TRUE(await([&] { return server.has("DISCARD"); }));
+  EXPECT_FALSE(server.has("EXEC"));
+}
+
+TEST_F(Pinned, MultiWhoseReplyWasNotAwaitedEndsTheSessionSoThatNothingIsQueuedUnknowingly) {
+  options_.link.response_timeout = milliseconds(50);
+  Client& client = connect();
+  ask(client, "MULTI");
+  static_cast<void>(link_with("MULTI"));
+
+  EXPECT_TRUE(await([&] { return client.peer.is_closed(); }));
+
+  EXPECT_TRUE(client.peer.written().starts_with("-TIMEOUT")) << client.peer.written();
+}
+
+TEST_F(Pinned, ReadBeforeMultiThatFailsDoesNotMakeExecFail) {
+  options_.link.response_timeout = milliseconds(200);
+  Client& client = connect();
+  ask(client, "WATCH k");
+  auto& server = link_with("WATCH k");
+  server.send("+OK\r\n");
+  expect(client, "+OK\r\n");
+  ask(client, "GET k");
+  EXPECT_TRUE(await([&] { return client.peer.written().starts_with("-TIMEOUT"); }));
+  client.peer.take_written();
+  server.send(bulk("late"));
+
+  ask(client, "MULTI", "EXEC");
+
+  static_cast<void>(link_with("EXEC"));
+  server.send("+OK\r\n*0\r\n");
+  expect(client, "+OK\r\n*0\r\n");
+}
+
 // --- The link is lost ---
 
 TEST_F(Pinned, LossInATransactionIsAnErrorAndNothingOfItRunsElsewhere) {
