@@ -21,6 +21,8 @@ constexpr std::string_view kTooLarge =
     "-ERR anteroom: the reply is too large to be read again (stage=reply executed=yes)\r\n";
 // Old servers unblock a client up to a second late (UPSTREAM.md B1.1, T9g).
 constexpr base::Milliseconds kBlockingGrace{1500};
+// Keys of a transaction that are remembered: two megabytes. Whoever writes more has EXEC drop everything.
+constexpr std::size_t kWrittenMax = 65536;
 
 // Whether the server may have to tell its replicas.
 bool may_replicate(const Request& request) noexcept {
@@ -125,6 +127,9 @@ void Forwarder::note_queued(const Request& request, Transaction& transaction) co
     const cache::Key key = cache_->key(cache::Space{}, request.args[position]);
     transaction.written.push_back({.bytes = {}, .hash = key.hash, .space = key.space});
   }
+  if (transaction.written.size() <= kWrittenMax) return;
+  transaction.writes_anything = true;
+  transaction.written = {};
 }
 
 void Forwarder::send_own(upstream::Link& link, std::string_view command, Done done) {

@@ -271,6 +271,26 @@ TEST_F(Pinned, ReadBeforeMultiThatFailsDoesNotMakeExecFail) {
   expect(client, "+OK\r\n*0\r\n");
 }
 
+TEST_F(Pinned, TransactionThatWritesTooManyKeysToRememberDropsEverything) {
+  Client& client = connect();
+  auto& server = open(client);
+  std::string many = "MSET";
+  for (int i = 0; i <= 65536; ++i) many += " " + std::to_string(i) + " v";
+  ask(client, many);
+  EXPECT_TRUE(await([&] { return server.count() == 2; }));
+  server.send(kQueued);
+  expect(client, kQueued);
+  EXPECT_TRUE(session_of(client)->transaction().written.empty());
+  cache_value("other", "old");
+
+  ask(client, "EXEC");
+  static_cast<void>(link_with("EXEC"));
+  server.send("*1\r\n+OK\r\n");
+
+  expect(client, "*1\r\n+OK\r\n");
+  EXPECT_FALSE(is_cached("other"));
+}
+
 // --- The link is lost ---
 
 TEST_F(Pinned, LossInATransactionIsAnErrorAndNothingOfItRunsElsewhere) {
