@@ -159,9 +159,10 @@ void Session::push_invalidation(std::string_view push) {
   }
 }
 
-// Whoever relies on being told must hear that nobody tells any more.
+// Whoever relies on being told must hear that nobody tells any more, also if it asks for nothing itself.
 void Session::check_redirect() {
-  if (redirect_ && !redirect_->sink->is_alive()) close();
+  const bool is_link_lost = has_link_state(LinkState::kTracking) && pinned_ != nullptr && !pinned_->is_alive();
+  if (is_link_lost || (redirect_ && !redirect_->sink->is_alive())) close();
 }
 
 std::string Session::as_seen_by_client(std::string reply) const {

@@ -293,6 +293,22 @@ TEST_F(Pinned, TransactionThatWritesTooManyKeysToRememberDropsEverything) {
 
 // --- The link is lost ---
 
+TEST_F(Pinned, SessionWhoseKeysNobodyWatchesAnyMoreIsClosedAlsoIfItAsksForNothing) {
+  Client& client = connect();
+  ask(client, "CLIENT TRACKING ON NOLOOP");
+  auto& server = link_with("CLIENT TRACKING ON NOLOOP");
+  server.send("+OK\r\n");
+  expect(client, "+OK\r\n");
+  session_of(client)->check_redirect();
+  ASSERT_TRUE(is_alive(client));
+  server.close();
+  EXPECT_TRUE(await([&] { return rig().metrics.upstream_losses.value() == 1; }));
+
+  session_of(client)->check_redirect();
+
+  expect_closed(client);
+}
+
 TEST_F(Pinned, LossInATransactionIsAnErrorAndNothingOfItRunsElsewhere) {
   Client& client = connect();
   auto& server = open(client);
