@@ -181,13 +181,25 @@ bool Session::must_pause(const Request& request) const {
   const ClientPause::Mode mode = services_.pause.pause().mode(services_.loop.now());
   if (mode == ClientPause::Mode::kNone) return false;
   const command::Lookup& lookup = request.lookup;
-  if (lookup.match != command::Match::kFound) return mode == ClientPause::Mode::kAll;
-  if (lookup.facts->name == "client|unpause") return false;  // or nobody could end it
+  const bool is_found = lookup.match == command::Match::kFound;
+  if (is_found && lookup.facts->name == "client|unpause") return false;  // or nobody could end it
   if (mode == ClientPause::Mode::kAll) return true;
-  if (lookup.facts->name == "exec") return transaction_.writes_anything || !transaction_.written.empty();
-  return lookup.facts->command_class == command::Class::kScript
-             ? !lookup.facts->has(command::kReadonly)
-             : (lookup.facts->flags & (command::kWrite | command::kMayReplicate)) != 0;
+  return is_found && lookup.facts->name == "exec" ? transaction_.may_replicate : may_replicate(request);
+}
+
+// Of what nobody knows it must be assumed.
+bool Session::may_replicate(const Request& request) const {
+  const command::Lookup& lookup = request.lookup;
+  if (lookup.match == command::Match::kWrongArity) return false;
+  if (lookup.match != command::Match::kFound) {
+    const command::Overlay::Entry* const entry = services_.forwarder.unlisted(request);
+    return entry == nullptr || entry->facts.effect != command::CacheEffect::kNone ||
+           entry->facts.has(command::kMayReplicate);
+  }
+  const command::Facts& facts = *lookup.facts;
+  return facts.command_class == command::Class::kScript
+             ? !facts.has(command::kReadonly)
+             : (facts.flags & (command::kWrite | command::kMayReplicate)) != 0;
 }
 
 void Session::on_unpaused() {

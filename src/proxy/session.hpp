@@ -226,6 +226,8 @@ class Session final : private net::StreamEvents {
   void dispatch_unmatched(const Request& request);
   void put_off(const Request& request, bool until_settled);
   [[nodiscard]] bool must_pause(const Request& request) const;
+  /// It may do what replicas have to be told.
+  [[nodiscard]] bool may_replicate(const Request& request) const;
   void end_skip() noexcept;
   [[nodiscard]] bool put_off_is_due() const noexcept;
 

@@ -206,6 +206,7 @@ void Session::dispatch_in_transaction(const Request& request) {
       if (db) transaction_.selects.emplace_back(transaction_.queued, static_cast<int>(*db));
     }
     if (name != "multi" && name != "watch") ++transaction_.queued;
+    transaction_.may_replicate = transaction_.may_replicate || may_replicate(request);
     services_.forwarder.note_queued(request, transaction_);
     services_.forwarder.forward(*this, request);
   }

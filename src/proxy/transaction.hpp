@@ -27,6 +27,7 @@ struct Transaction {
   std::vector<resp::ReplyShape> shapes{};              ///< of their replies, if these have to be converted
   std::vector<cache::Key> written{};                   ///< keys that EXEC will write; only their hashes are set
   bool writes_anything = false;                        ///< or so many keys that they are not remembered
+  bool may_replicate = false;                          ///< EXEC may do what replicas have to be told
 
   /// The server keeps something of it.
   [[nodiscard]] bool is_active() const noexcept { return is_watching || is_open; }
