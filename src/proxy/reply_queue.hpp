@@ -23,6 +23,8 @@ class ReplyQueue {
 
   /// Takes the place of a reply that will come later.
   [[nodiscard]] Slot reserve();
+  /// What goes there is sent whatever set_muted() said when it was reserved. REQUIRES: nothing was written to it yet.
+  void unmute(Slot slot) { at(slot).is_muted = false; }
   /// What reserve() would give now: no reply owed so far has this number or a greater one.
   [[nodiscard]] Slot next() const noexcept { return head_ + pending(); }
   /// Undoes the last reserve(). REQUIRES: `slot` is what it gave, and nothing was written to it.

@@ -33,6 +33,12 @@ bool is_for_any_link(const command::Facts& facts) noexcept {
   }
 }
 
+/// A browser was made to send HTTP here. Redis closes such a connection without a word, and would close our link.
+bool is_of_http(const Request& request) noexcept {
+  if (request.lookup.match != command::Match::kUnknownCommand) return false;
+  return base::equals_ignore_case(request.args[0], "POST") || base::equals_ignore_case(request.args[0], "Host:");
+}
+
 }  // namespace
 
 Session::Session(SessionId id, ClientPermit permit, std::unique_ptr<net::ByteStream> stream, Services& services)
@@ -102,6 +108,12 @@ void Session::dispatch_to_handler(const Request& request) {
     services_.pause.wait(id_);
     return;
   }
+  if (is_of_http(request)) {
+    services_.metrics.clients_closed_protocol_error.add();
+    log::debug("HTTP request refused", {{"client", peer_}});
+    close();
+    return;
+  }
   if (pinned_ != nullptr && !pinned_->is_alive()) lose_pin();
   if (auth_mode_ != ListenerAuth::kNone) {
     if (const std::string refused = refusal_of_user(request); !refused.empty()) {
@@ -115,6 +127,7 @@ void Session::dispatch_to_handler(const Request& request) {
       return;
     }
   }
+  if (request.lookup.match == command::Match::kFound) last_command_ = request.lookup.facts->name;
   if (transaction_.is_open) {
     dispatch_in_transaction(request);
     return;
@@ -123,7 +136,6 @@ void Session::dispatch_to_handler(const Request& request) {
     dispatch_unmatched(request);
     return;
   }
-  last_command_ = request.lookup.facts->name;
   if (subscriber_ || is_monitor_) {
     if (const std::string refused = refusal_of_mode(*request.lookup.facts); !refused.empty()) {
       answer_error(request, refused);
@@ -146,13 +158,6 @@ std::string Session::refusal_of_mode(const command::Facts& facts) const {
 
 void Session::dispatch_unmatched(const Request& request) {
   const command::Lookup& lookup = request.lookup;
-  // A browser was made to send HTTP here. Redis closes such a connection without a word, and would close our link.
-  if (base::equals_ignore_case(request.args[0], "POST") || base::equals_ignore_case(request.args[0], "Host:")) {
-    services_.metrics.clients_closed_protocol_error.add();
-    log::debug("HTTP request refused", {{"client", peer_}});
-    close();
-    return;
-  }
   // An unknown name is a module's or a newer server's: only the upstream knows, and it has the exact words if there is
   // none such. But a CLIENT subcommand would act on a link that others share.
   // A wrong number of arguments harms no link, and a server that is older than our table has never heard of the name.
@@ -362,7 +367,7 @@ void Session::slot_ended(ReplyQueue::Slot slot, std::string_view error) {
   if (put_off_is_due()) schedule_input();
   if (barrier_ == slot) {
     barrier_.reset();
-    is_blocked_ = false;
+    is_blocked_ = is_being_unblocked_ = false;
     resume(kBarrier);
   }
   if ((pauses_ & kPipelineFull) != 0 && replies_.pending() <= services_.limits.pipeline_depth / 2) {
@@ -405,7 +410,8 @@ void Session::reset_state() {
   leave_feeds();
   lane_ = upstream::Lane(services_.default_db);
   become_initial_user();
-  set_reply_mode(ReplyMode::kOn);
+  // A CLIENT REPLY SKIP before it is about the reply to RESET itself.
+  if (reply_mode_ == ReplyMode::kOff) set_reply_mode(ReplyMode::kOn);
   is_spared_from_eviction_ = false;
   name_.clear();
 }

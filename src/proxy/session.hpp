@@ -80,6 +80,8 @@ class Session final : private net::StreamEvents {
   void redirect_tracking(const Request& request, std::uint64_t target);
   /// This one is told of a change, on behalf of another: a push of RESP3.
   void push_invalidation(std::string_view push);
+  /// The client that should have been told was not there.
+  void on_redirect_broken(std::uint64_t target);
   /// A reply of the server that speaks of connections, with our ids for its own.
   [[nodiscard]] std::string as_seen_by_client(std::string reply) const;
   /// Closes it if what it relies on is gone. Once a second.
@@ -255,6 +257,7 @@ class Session final : private net::StreamEvents {
 
   // session_push.cpp
   void confirm_subscription();
+  void confirm_unsubscription();
   void take_back(const Subscriber::Pending& pending);
   void leave_monitor();
   void leave_feeds();
@@ -342,8 +345,8 @@ class Session final : private net::StreamEvents {
   ListenerAuth auth_mode_ = ListenerAuth::kNone;  // never kInherit
   bool is_authenticated_ = true;
   base::TimePoint unauthenticated_since_{};  // while it is not
-  bool is_judged_upstream_ = false;     // the request at hand must not be answered here
-  const access::User* user_ = nullptr;  // of our own; the table is the process's
+  bool is_judged_upstream_ = false;          // the request at hand must not be answered here
+  const access::User* user_ = nullptr;       // of our own; the table is the process's
 
   std::string name_;
   std::string library_name_;
@@ -362,12 +365,14 @@ class Session final : private net::StreamEvents {
     upstream::PinnedLink* sink = nullptr;  // the pool's, ours until it is released
     std::uint64_t target = 0;              // a client id of ours
     std::string sink_id;                   // the connection's at the server
+    bool is_broken = false;                // the client was not there when there was something to tell
   };
   std::optional<Redirect> redirect_;
   unsigned link_states_ = 0;  // bits of LinkState
   bool pin_in_vain_ = false;  // the wait is over without one
   bool has_written_ = false;
   bool is_blocked_ = false;  // barrier_ is a blocking command
+  bool is_being_unblocked_ = false;
   Transaction transaction_;
   std::uint64_t transactions_ = 0;          // begun so far
   std::unique_ptr<Subscriber> subscriber_;  // null before the first SUBSCRIBE

@@ -198,7 +198,9 @@ void Session::close_after_replies() {
 
 void Session::drain() {
   is_draining_ = true;
-  if (pauses_ == 0 && !input_scheduled_) {
+  if (is_blocked_) {
+    close();  // its reply may never come, and is owed no more than at a server that stops
+  } else if (pauses_ == 0 && !input_scheduled_) {
     close_after_replies();  // all complete commands have been run
   } else {
     update_reading();

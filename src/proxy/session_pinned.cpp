@@ -131,6 +131,7 @@ void Session::block_on(ReplyQueue::Slot slot) {
 
 bool Session::unblock(bool with_error) {
   if (!is_blocked_ || pinned_ == nullptr || pinned_->link.upstream_client_id().empty()) return false;
+  if (std::exchange(is_being_unblocked_, true)) return false;
   std::string command;
   resp::append_command(command, std::array<std::string_view, 4>{"CLIENT", "UNBLOCK", pinned_->link.upstream_client_id(),
                                                                 with_error ? "ERROR" : "TIMEOUT"});

@@ -89,6 +89,7 @@ void Session::confirm_subscription() {
   const Subscriber::Pending pending = std::exchange(subscriber_->pending, {});
   std::string reply;
   if (pending.error.empty()) {
+    replies_.unmute(pending.slot);  // CLIENT REPLY OFF is about replies, and for Redis this is a message
     std::size_t count = subscriber_->count(pending.kind) - pending.added.size();
     auto added = pending.added.begin();
     for (const std::string& name : pending.asked) {
@@ -132,21 +133,25 @@ void Session::unsubscribe(const Request& request, TopicKind kind) {
   }
   if (names.empty()) append_confirmation(leaving.reply, what, nullptr, subscriber_->count(kind), lane_.protocol);
   if (was_subscribed && !is_subscribed()) services_.metrics.pubsub_clients.add(-1);
-  if (leaving.missing == 0) {
-    answer(request, leaving.reply);
-    return;
-  }
   leaving.slot = replies_.reserve();
   note_started(leaving.slot, request, Outcome::Source::kForwarded);
-  wait_for(leaving.slot);
+  if (leaving.missing == 0) {
+    confirm_unsubscription();
+  } else {
+    wait_for(leaving.slot);
+  }
 }
 
 void Session::on_unsubscribed() {
   // After a RESET, say, nobody waits for it.
   if (!subscriber_ || subscriber_->leaving.missing == 0) return;
   --subscriber_->leaving.missing;
-  if (subscriber_->leaving.missing > 0) return;
+  if (subscriber_->leaving.missing == 0) confirm_unsubscription();
+}
+
+void Session::confirm_unsubscription() {
   const Subscriber::Leaving left = std::exchange(subscriber_->leaving, {});
+  replies_.unmute(left.slot);
   replies_.append(left.slot, left.reply);
   schedule_flush();
   slot_ended(left.slot, {});

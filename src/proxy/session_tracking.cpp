@@ -122,18 +122,24 @@ void Session::turn_tracking_on(ReplyQueue::Slot slot, std::vector<std::string> a
   for (std::size_t i = 3; i + 1 < args.size(); ++i) {
     if (base::equals_ignore_case(args[i], "REDIRECT")) args[i + 1] = redirect_->sink_id;
   }
-  services_.forwarder.send_pushes(redirect_->sink->link,
-                                  [&services = services_, target = redirect_->target](std::string_view push) {
-                                    services.clients.ask_all(
-                                        services.worker,
-                                        [target, push = std::string(push)](Services& each) {
-                                          each.sessions.for_each([&](Session& session) {
-                                            if (session.client_id() == target) session.push_invalidation(push);
-                                          });
-                                          return ClientMesh::Part{};
-                                        },
-                                        [](const ClientMesh::Part&) {});
-                                  });
+  services_.forwarder.send_pushes(
+      redirect_->sink->link, [&services = services_, id = id_, target = redirect_->target](std::string_view push) {
+        services.clients.ask_all(
+            services.worker,
+            [target, push = std::string(push)](Services& each) {
+              ClientMesh::Part part;
+              each.sessions.for_each([&](Session& session) {
+                if (session.client_id() != target) return;
+                session.push_invalidation(push);
+                ++part.count;
+              });
+              return part;
+            },
+            [&services, id, target](const ClientMesh::Part& part) {
+              Session* const session = part.count == 0 ? services.sessions.find(id) : nullptr;
+              if (session != nullptr) session->on_redirect_broken(target);
+            });
+      });
   std::string command;
   resp::append_command(command, std::vector<std::string_view>(args.begin(), args.end()));
   services_.forwarder.send_own(pinned_->link, command,
@@ -159,6 +165,19 @@ void Session::push_invalidation(std::string_view push) {
   }
 }
 
+// As Redis tells it: a push to one of RESP3, each time that something would have gone to the client that is not there.
+void Session::on_redirect_broken(std::uint64_t target) {
+  if (!redirect_ || redirect_->target != target) return;
+  redirect_->is_broken = true;
+  if (lane_.protocol != resp::Protocol::kResp3) return;
+  std::string bytes;
+  resp::append_push_header(bytes, 2, resp::Protocol::kResp3);
+  resp::append_bulk(bytes, "tracking-redir-broken");
+  resp::append_integer(bytes, static_cast<std::int64_t>(target));
+  Push message(bytes);
+  push(message);
+}
+
 // Whoever relies on being told must hear that nobody tells any more, also if it asks for nothing itself.
 void Session::check_redirect() {
   const bool is_link_lost = has_link_state(LinkState::kTracking) && pinned_ != nullptr && !pinned_->is_alive();
@@ -170,6 +189,14 @@ std::string Session::as_seen_by_client(std::string reply) const {
   const std::string inner = ":" + redirect_->sink_id + "\r\n";
   if (const std::size_t at = reply.find(inner); at != std::string::npos) {
     reply.replace(at, inner.size(), ":" + std::to_string(redirect_->target) + "\r\n");
+  }
+  // In TRACKINGINFO the flags, fewer than ten, stand right before the redirection.
+  constexpr std::string_view kFlags = "$5\r\nflags\r\n";
+  const std::size_t flags = reply.find(kFlags);
+  const std::size_t end = reply.find("$8\r\nredirect\r\n");
+  if (redirect_->is_broken && flags != std::string::npos && end != std::string::npos) {
+    reply.insert(end, "$15\r\nbroken_redirect\r\n");
+    ++reply[flags + kFlags.size() + 1];
   }
   return reply;
 }

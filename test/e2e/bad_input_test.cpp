@@ -156,6 +156,17 @@ TEST_P(HostileInput, AnHttpRequestDoesNotCostOtherClientsTheirReplies) {
   EXPECT_EQ(bystander.ask("GET", key), bulk("60"));
 }
 
+TEST_P(HostileInput, AnHttpRequestInATransactionEndsItWithoutAWord) {
+  const std::string key = unique_key();
+  RespClient intruder = client();
+  ASSERT_EQ(intruder.ask("MULTI"), kOk);
+  intruder.send_raw(encode({"SET", key, "x"}) + "POST / HTTP/1.1\r\n");
+  std::string all;
+  while (intruder.has_input(kPatience) && !intruder.is_closed_by_peer()) all += intruder.read().raw;
+  EXPECT_TRUE(all.empty() || all == "+QUEUED\r\n") << all;
+  EXPECT_EQ(client().ask("EXISTS", key), integer(0));
+}
+
 TEST_P(HostileInput, AHugeArgumentThatIsAnnouncedButNotSentCostsNoMemory) {
   const auto resident_kilobytes = [&] {
     const std::string status = read_file("/proc/" + std::to_string(front().process().pid()) + "/status");

@@ -166,7 +166,10 @@ TEST_P(Clients, UnblockEndsABlockingCommandAsTheServerDoes) {
     blocked.send({"BLPOP", unique_key("list"), "0"});
     ASSERT_TRUE(eventually(
         [&] { return direct().ask("INFO", "clients").text.find("blocked_clients:1") != std::string::npos; }));
-    EXPECT_EQ(other.ask("CLIENT", "UNBLOCK", id, with_error ? "ERROR" : "TIMEOUT"), integer(1));
+    const std::string_view how = with_error ? "ERROR" : "TIMEOUT";
+    other.send_raw(encode({"CLIENT", "UNBLOCK", id, how}) + encode({"CLIENT", "UNBLOCK", id, how}));
+    EXPECT_EQ(other.read(), integer(1));
+    EXPECT_EQ(other.read(), integer(0)) << "it is being unblocked";
     EXPECT_EQ(blocked.read(), with_error ? "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n" : "*-1\r\n");
     EXPECT_EQ(blocked.ask("PING"), kPong);
   }
@@ -223,6 +226,30 @@ TEST_P(Clients, ReplyOffAndSkipSilenceRepliesAndNothingElse) {
   RespClient same = direct();
   same.send_raw(encode({"CLIENT", "REPLY", "OFF"}) + encode({"RESET"}) + encode({"PING"}));
   EXPECT_EQ(user.read(), same.read());
+}
+
+TEST_P(Clients, SilencedClientsStillHearWhatIsNoReply) {
+  for (const std::string_view protocol : {"2", "3"}) {
+    std::vector<std::string> heard;
+    for (const bool is_front : {true, false}) {
+      RespClient user = is_front ? client() : direct();
+      user.ask("HELLO", protocol);
+      const std::string channel = "silence:" + std::string(protocol) + (is_front ? "f" : "d");
+      user.send_raw(encode({"CLIENT", "REPLY", "OFF"}) + encode({"SUBSCRIBE", channel}));
+      std::string all = user.read().raw;
+      direct().ask("PUBLISH", channel, "x");
+      all += user.read().raw;
+      user.send_raw(encode({"UNSUBSCRIBE", channel}));
+      all += user.read().raw;
+      user.send_raw(encode({"CLIENT", "REPLY", "ON"}));
+      all += user.read().raw;
+      user.send_raw(encode({"CLIENT", "REPLY", "SKIP"}) + encode({"RESET"}) + encode({"PING"}));
+      all += user.read().raw;
+      for (std::size_t at = 0; (at = all.find(channel, at)) != std::string::npos;) all.replace(at, channel.size(), "C");
+      heard.push_back(all);
+    }
+    EXPECT_EQ(heard[0], heard[1]) << protocol;
+  }
 }
 
 TEST_P(Clients, RepliesAreSilencedAlsoWhereACommandHasToWait) {
@@ -300,6 +327,32 @@ TEST_P(Clients, InvalidationsAreRedirectedToAnotherClientInItsProtocol) {
   }
   EXPECT_EQ(client().ask("CLIENT", "TRACKING", "ON", "REDIRECT", "99999999"),
             direct().ask("CLIENT", "TRACKING", "ON", "REDIRECT", "99999999"));
+}
+
+TEST_P(Clients, TrackerHearsThatItsTargetIsGone) {
+  const std::string key = unique_key();
+  std::vector<std::string> told;
+  for (const bool is_front : {true, false}) {
+    const auto connect = [&] { return is_front ? client() : direct(); };
+    RespClient user = connect();
+    user.ask("HELLO", "3");
+    auto target = std::make_unique<RespClient>(connect());
+    const std::string id = id_of(*target);
+    ASSERT_EQ(user.ask("CLIENT", "TRACKING", "ON", "REDIRECT", id), kOk);
+    user.ask("GET", key);
+    target.reset();
+    ASSERT_TRUE(
+        eventually([&] { return !contains(client().ask("CLIENT", "LIST", "ID", id).text, "id=" + id) || !is_front; }));
+    ASSERT_TRUE(eventually([&] {
+      user.ask("GET", key);
+      direct().ask("SET", key, "x");
+      return user.has_input(milliseconds{100});
+    }));
+    EXPECT_EQ(user.read(), ">2\r\n$21\r\ntracking-redir-broken\r\n:" + id + "\r\n");
+    const std::string info = user.ask("CLIENT", "TRACKINGINFO").raw;
+    told.push_back(info.substr(0, info.find("redirect\r\n:")));
+  }
+  EXPECT_EQ(told[0], told[1]);
 }
 
 TEST_P(Clients, TrackingThatIsLostWithItsLinkEndsTheConnection) {

@@ -65,6 +65,17 @@ TEST_P(Lifecycle, SigtermAndSigintCloseIdleClientsAndExitWithZero) {
   }
 }
 
+// What it waits for may never come.
+TEST_P(Lifecycle, BlockedClientsDoNotHoldUpTheExit) {
+  start({"--shutdown-timeout", "60000"});
+  RespClient blocked = client();
+  blocked.send({"BLPOP", "list", "0"});
+  ASSERT_TRUE(eventually([&] { return contains(redis().connect().ask("CLIENT", "LIST").text, "cmd=blpop"); }));
+  front().process().send_signal(SIGTERM);
+  EXPECT_TRUE(blocked.is_closed_by_peer());
+  EXPECT_EQ(front().process().wait(), ExitStatus{.code = 0});
+}
+
 TEST_P(Lifecycle, AFrozenUpstreamDelaysTheExitNoLongerThanTheShutdownTimeout) {
   start({"--shutdown-timeout", "500", "--response-timeout", "600000"});
   RespClient user = client();

@@ -231,7 +231,7 @@ TEST_F(Pinned, QueuedCommandWhoseReplyWasNotAwaitedMakesExecFail) {
   auto& server = open(client);
   ask(client, "SET a 1");
   EXPECT_TRUE(await([&] { return client.peer.written().starts_with("-TIMEOUT"); }));
-  client.peer.take_written();
+  static_cast<void>(client.peer.take_written());
   server.send(kQueued);
 
   ask(client, "EXEC");
@@ -261,7 +261,7 @@ TEST_F(Pinned, ReadBeforeMultiThatFailsDoesNotMakeExecFail) {
   expect(client, "+OK\r\n");
   ask(client, "GET k");
   EXPECT_TRUE(await([&] { return client.peer.written().starts_with("-TIMEOUT"); }));
-  client.peer.take_written();
+  static_cast<void>(client.peer.take_written());
   server.send(bulk("late"));
 
   ask(client, "MULTI", "EXEC");
