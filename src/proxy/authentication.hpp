@@ -44,7 +44,7 @@ class UpstreamUsers {
   /// Somebody needs them from now on: asks at once, and in every tick().
   void need(Forwarder& forwarder);
   void tick(Forwarder& forwarder);
-  /// An ACL command has gone to the server: until it has been asked again, nothing is known.
+  /// Users are being changed through here: until the server has been asked again, nothing is known.
   void forget(Forwarder& forwarder);
 
  private:

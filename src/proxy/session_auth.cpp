@@ -34,6 +34,12 @@ std::string peer_of(std::string_view address) {
   return std::string(host.substr(0, end));
 }
 
+bool changes_users(const command::Lookup& lookup) {
+  if (lookup.match != command::Match::kFound) return false;
+  const std::string_view name = lookup.facts->name;
+  return name == "acl|setuser" || name == "acl|deluser" || name == "acl|load";
+}
+
 using Login = std::shared_ptr<const upstream::Credentials>;
 
 /// With whatever password: tokens that expire are renewed by logging in again.
@@ -226,10 +232,10 @@ std::string Session::refusal_of_upstream_user(const Request& request) {
   const access::User* const upstream_user = services_.upstream_users.find(lane_.login->user);
   const auto denial =
       upstream_user != nullptr ? upstream_user->check(request.lookup, request.args) : std::optional(access::Denial{});
-  if (request.lookup.match == command::Match::kFound && request.lookup.facts->name.starts_with("acl|")) {
-    services_.upstream_users.forget(services_.forwarder);
+  if (!denial) {
+    if (changes_users(request.lookup)) services_.upstream_users.forget(services_.forwarder);
+    return {};
   }
-  if (!denial) return {};
   is_judged_upstream_ = true;
   if (request.lookup.match != command::Match::kFound) return {};
   // Of INFO some sections are.

@@ -20,45 +20,38 @@ using test::Client;
 constexpr std::string_view kOk = "+OK\r\n";
 constexpr std::string_view kWrongPassword = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
 
-class SessionAuth : public test::ProxyTest {
+/// What the server says of its users. Asked until the last of the rig has gone, so it must outlive that.
+struct ServersUsers {
+  [[nodiscard]] std::optional<std::string> answer(const std::string& request) const {
+    if (request == "PING") return "+PONG\r\n";
+    if (request.starts_with("AUTH ")) return std::string(right_.contains(request) ? kOk : kWrongPassword);
+    if (request != "ACL LIST") return std::nullopt;
+    std::string reply = "*" + std::to_string(acl_.size()) + "\r\n";
+    for (const std::string& line : acl_) reply += bulk(line);
+    return reply;
+  }
+
+  std::set<std::string> right_;  // "AUTH alice secret"
+  std::vector<std::string> acl_;
+  access::FailureLimiter failures_{{.failures_max = 5, .window = std::chrono::minutes(1)}};
+};
+
+class SessionAuth : protected ServersUsers, public test::ProxyTest {
  protected:
   /// The server's users: those of `right_` may log in, and ACL LIST has `acl_`.
   void use_servers_users() {
     rig().auth.mode = ListenerAuth::kPassthrough;
     rig().auth.failures = &failures_;
-    server_.set_handshake([this](const std::string& request) { return judge(request).value_or("+OK\r\n"); });
-    server_.set_answers([this](const std::string& request) -> std::optional<std::string> {
-      if (request != "ACL LIST") return judge(request);
-      std::string reply = "*" + std::to_string(acl_.size()) + "\r\n";
-      for (const std::string& line : acl_) reply += bulk(line);
-      return reply;
-    });
+    server_.set_handshake([this](const std::string& request) { return answer(request).value_or("+OK\r\n"); });
+    server_.set_answers([this](const std::string& request) { return answer(request); });
   }
   /// Users of our own.
   void use_own_users(const std::vector<access::UserSpec>& users) {
     rig().auth.mode = ListenerAuth::kProxy;
     rig().auth.failures = &failures_;
     rig().auth.users = *access::UserTable::build(rig().commands, users);
-    use_nobody_known_to_the_server();
+    server_.set_answers([this](const std::string& request) { return answer(request); });
   }
-
-  std::set<std::string> right_;  // "AUTH alice secret"
-  std::vector<std::string> acl_;
-
- private:
-  void use_nobody_known_to_the_server() {
-    server_.set_answers([this](const std::string& request) -> std::optional<std::string> {
-      if (request != "ACL LIST") return std::nullopt;
-      return acl_.empty() ? "*0\r\n" : "*1\r\n" + bulk(acl_.front());
-    });
-  }
-  [[nodiscard]] std::optional<std::string> judge(const std::string& request) const {
-    if (request == "PING") return "+PONG\r\n";
-    if (!request.starts_with("AUTH ")) return std::nullopt;
-    return std::string(right_.contains(request) ? kOk : kWrongPassword);
-  }
-
-  access::FailureLimiter failures_{{.failures_max = 5, .window = std::chrono::minutes(1)}};
 };
 
 // --- Users of the server ---
@@ -107,6 +100,37 @@ TEST_F(SessionAuth, NothingIsToldHereToThoseWhoMayNotAskTheServer) {
   ask(client, "INFO anteroom");
 
   expect(client, "-NOPERM this user has no permissions to run the 'info' command\r\n");
+}
+
+TEST_F(SessionAuth, OnlyWhoMayChangeUsersMakesTheirRightsUnknown) {
+  acl_ = {"user alice on #" + std::string(64, '0') + " ~* resetchannels -@all +acl|whoami +auth",
+          "user root on #" + std::string(64, '0') + " ~* resetchannels +@all"};
+  right_ = {"AUTH alice a", "AUTH root r"};
+  use_servers_users();
+  Client& client = connect();
+  ask(client, "AUTH alice a");
+  expect(client, kOk);
+  EXPECT_TRUE(await([&] { return rig().upstream_users.find("alice") != nullptr; }));
+
+  // The turn does not end between the request and the look, so nobody can have been asked anew.
+  const auto are_known_after = [&](std::string_view request) {
+    bool are_known = false;
+    client.peer.queue(test::resp_command(request));
+    in_turn([&] {
+      client.peer.deliver();
+      are_known = rig().upstream_users.find("alice") != nullptr;
+    });
+    return are_known;
+  };
+  EXPECT_TRUE(are_known_after("ACL WHOAMI"));
+  EXPECT_TRUE(are_known_after("ACL SETUSER bob on")) << "the server will refuse it";
+  EXPECT_TRUE(await([&] { return forwarded() == 2; }));
+  server_.last().send(bulk("alice") + "-NOPERM\r\n");
+  expect(client, bulk("alice") + "-NOPERM\r\n");
+  ask(client, "AUTH root r");
+  expect(client, kOk);
+  EXPECT_TRUE(are_known_after("ACL LIST"));
+  EXPECT_FALSE(are_known_after("ACL SETUSER bob on"));
 }
 
 // --- Becoming another user ---
