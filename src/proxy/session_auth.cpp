@@ -207,7 +207,11 @@ bool Session::may_keep_subscriptions(const access::User& user) const {
 
 std::string Session::refusal_of_user(const Request& request) {
   is_judged_upstream_ = false;
-  if (request.lookup.match == command::Match::kWrongArity) return {};  // and will be refused for that
+  const bool is_restricted = !is_authenticated_ || (user_ != nullptr && !user_->is_unrestricted());
+  if (request.lookup.match == command::Match::kWrongArity) {
+    // Only the server knows whether it is one, and it does not know what this user may do.
+    return is_restricted ? command::wrong_arity_error(*request.lookup.facts) : std::string();
+  }
   if (!is_authenticated_) {
     // In Redis's order; the server is not asked what it knows.
     if (request.lookup.match == command::Match::kUnknownCommand) return command::unknown_command_error(request.args);
@@ -218,7 +222,7 @@ std::string Session::refusal_of_user(const Request& request) {
     const bool is_open_to_all = request.lookup.match == command::Match::kFound && facts->has(command::kNoAuth);
     return is_open_to_all ? std::string() : "NOAUTH Authentication required.";
   }
-  if (user_ != nullptr && !user_->is_unrestricted()) {
+  if (is_restricted) {
     if (const auto denial = user_->check(request.lookup, request.args)) {
       return access::denial_error(*denial, request.lookup, request.args);
     }
