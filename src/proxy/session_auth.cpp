@@ -1,11 +1,16 @@
 // Who a Session is and what it may do.
+#include <netinet/in.h>
+
 #include <array>
+#include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "net/address.hpp"
 #include "net/event_loop.hpp"
 #include "proxy/authentication.hpp"
 #include "proxy/forwarder.hpp"
@@ -27,11 +32,15 @@ constexpr std::string_view kNoPassword =
 /// One peer, as failures are counted: of IPv6 the network of 64 bits, of which one host may have all addresses.
 std::string peer_of(std::string_view address) {
   if (address.starts_with("unix:")) return "unix";
-  std::string_view host = address.substr(0, address.rfind(':'));
-  if (!host.starts_with('[')) return std::string(host);
-  std::size_t end = 0;
-  for (int groups = 0; groups < 4 && end != std::string_view::npos; ++groups) end = host.find(':', end + 1);
-  return std::string(host.substr(0, end));
+  const std::string_view host = address.substr(0, address.rfind(':'));
+  const auto parsed = host.starts_with('[') ? net::Address::from_numeric(host, 0) : std::nullopt;
+  if (!parsed || parsed->family() != AF_INET6) return std::string(host);
+  sockaddr_in6 numeric{};
+  std::memcpy(&numeric, parsed->data(), sizeof numeric);
+  constexpr std::size_t kNetworkBytes = 8;
+  std::string network("[");
+  network.append(reinterpret_cast<const char*>(numeric.sin6_addr.s6_addr), kNetworkBytes);
+  return network;
 }
 
 bool changes_users(const command::Lookup& lookup) {

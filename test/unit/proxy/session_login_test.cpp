@@ -1,0 +1,499 @@
+// Who a session is and what it may do, in each mode of authentication.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "access/password.hpp"
+#include "support/session_rig.hpp"
+
+namespace anteroom::test {
+namespace {
+
+using proxy::ListenerAuth;
+using Requests = std::vector<std::string>;
+
+constexpr std::string_view kOk = "+OK\r\n";
+constexpr std::string_view kNoAuth = "-NOAUTH Authentication required.\r\n";
+constexpr std::string_view kWrongPassword = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+constexpr std::string_view kNoPassword =
+    "-ERR AUTH <password> called without any password configured for the default user. Are you sure your "
+    "configuration is correct?\r\n";
+constexpr std::string_view kTooManyFailures =
+    "-ERR anteroom: too many failed authentications from this address (stage=policy executed=no)\r\n";
+constexpr std::string_view kNoKey =
+    "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n";
+
+access::UserSpec user(std::string name, std::string rules, access::UpstreamIdentity upstream = {}) {
+  return {.name = std::move(name),
+          .rules = std::move(rules),
+          .password = {},
+          .upstream = std::move(upstream),
+          .where = "auth.users[0]"};
+}
+
+class SessionLogin : public ProxyTest {
+ protected:
+  /// For sessions from now on.
+  void use_users(const std::vector<access::UserSpec>& specs) {
+    auto users = access::UserTable::build(rig().commands, specs);
+    ASSERT_TRUE(users.has_value()) << users.error();
+    rig().auth.users = *users;
+    use_mode(ListenerAuth::kProxy);
+  }
+  void use_mode(ListenerAuth mode) {
+    rig().auth.mode = mode;
+    rig().auth.failures = &failures_;
+  }
+  /// The server tells these users, and every other request waits for the test.
+  void use_passthrough(const std::string& acl_line) {
+    acl_line_ = acl_line;
+    server_.set_answers([this](const std::string& request) -> std::optional<std::string> {
+      if (request != "ACL LIST") return std::nullopt;
+      ++acl_lists_;
+      return acl_line_;
+    });
+    use_mode(ListenerAuth::kPassthrough);
+  }
+  static std::string acl_list(std::string_view line) { return "*1\r\n" + bulk(line); }
+  Client& log_in(const std::string& words) {
+    Client& client = connect();
+    ask(client, words);
+    expect(client, kOk);
+    return client;
+  }
+  /// One that the server lets in, and whose rights are known.
+  Client& log_in_upstream(const std::string& words) {
+    Client& client = log_in(words);
+    EXPECT_TRUE(await([this] { return acl_lists_ > 0 && rig().pool.pending() == 0; }));
+    return client;
+  }
+  std::string answer_to(Client& client, const std::string& words) {
+    ask(client, words);
+    return client.peer.take_written();
+  }
+  /// The newest connection that logged in with these words.
+  ScriptedConnection& link_of(const std::string& auth) {
+    for (std::size_t i = server_.accepted(); i > 0; --i) {
+      const auto& first = server_.connection(i - 1).handshake_requests();
+      if (!first.empty() && first[0] == auth) return server_.connection(i - 1);
+    }
+    throw std::runtime_error("nobody has logged in with " + auth);
+  }
+
+  access::FailureLimiter failures_{{.failures_max = 3}};
+  std::string acl_line_;
+  int acl_lists_ = 0;
+};
+
+// --- Everybody may come in ---
+
+TEST_F(SessionLogin, WithoutAuthenticationEverybodyIsTheDefaultUser) {
+  Client& client = connect();
+
+  EXPECT_EQ(answer_to(client, "PING"), "+PONG\r\n");
+  EXPECT_EQ(answer_to(client, "AUTH default anything"), kOk);
+  EXPECT_EQ(answer_to(client, "AUTH anything"), kNoPassword);
+  EXPECT_EQ(answer_to(client, "AUTH alice anything"), kWrongPassword);
+  EXPECT_EQ(answer_to(client, "HELLO 3 AUTH alice anything"), kWrongPassword);
+  EXPECT_EQ(answer_to(client, "CLIENT GETNAME"), "$-1\r\n") << "still RESP2";
+  EXPECT_TRUE(answer_to(client, "HELLO 3 AUTH default anything").starts_with("%7\r\n"));
+  EXPECT_EQ(server_.accepted(), 0u);
+}
+
+// --- Users of the configuration ---
+
+TEST_F(SessionLogin, NothingIsDoneBeforeAuthentication) {
+  use_users({user("alice", "on >secret ~* &* +@all")});
+  Client& client = connect();
+  for (const std::string request :
+       {"GET k", "SET k v", "PING", "ECHO x", "INFO", "CLIENT LIST", "SUBSCRIBE c", "MULTI", "EXEC", "SELECT 1",
+        "MONITOR", "ANTEROOM CACHE STATS", "BLPOP l 0", "CLIENT TRACKING ON", "CLIENT PAUSE 1000"}) {
+    EXPECT_EQ(answer_to(client, request), kNoAuth) << request;
+  }
+  EXPECT_TRUE(answer_to(client, "NONSENSE a").starts_with("-ERR unknown command 'NONSENSE'"));
+  EXPECT_TRUE(answer_to(client, "CLIENT NONSENSE").starts_with("-ERR unknown subcommand 'NONSENSE'"));
+  EXPECT_EQ(answer_to(client, "GET"), "-ERR wrong number of arguments for 'get' command\r\n");
+  EXPECT_TRUE(answer_to(client, "HELLO 3").starts_with("-NOAUTH HELLO must be called"));
+  EXPECT_EQ(answer_to(client, "RESET"), "+RESET\r\n");
+  EXPECT_EQ(answer_to(client, "PING"), kNoAuth);
+  EXPECT_EQ(server_.accepted(), 0u);
+  EXPECT_TRUE(fetches().empty());
+
+  EXPECT_EQ(answer_to(client, "QUIT"), kOk);
+  expect_closed(client);
+}
+
+TEST_F(SessionLogin, PasswordOfAUserLetsItsClientIn) {
+  use_users({user("alice", "on >one >two ~* &* +@all"), user("bob", "off >one ~* +@all")});
+  Client& client = connect();
+
+  EXPECT_EQ(answer_to(client, "AUTH alice wrong"), kWrongPassword);
+  EXPECT_EQ(answer_to(client, "AUTH nobody one"), kWrongPassword);
+  EXPECT_EQ(answer_to(client, "PING"), kNoAuth);
+  EXPECT_EQ(answer_to(client, "AUTH alice two"), kOk);
+  EXPECT_EQ(answer_to(client, "ACL WHOAMI"), bulk("alice"));
+  EXPECT_EQ(failures_.failures(), 2u);
+  EXPECT_EQ(answer_to(client, "AUTH bob one"), kWrongPassword) << "is off";
+  EXPECT_EQ(answer_to(client, "ACL WHOAMI"), bulk("alice")) << "who fails stays what he is";
+}
+
+TEST_F(SessionLogin, FormWithoutAUserIsAboutTheDefaultUser) {
+  use_users({user("alice", "on >secret ~* +@all")});
+  EXPECT_EQ(answer_to(connect(), "AUTH secret"), kNoPassword) << "there is none";
+  use_users({user("default", "on >main ~* +@all"), user("alice", "on >secret ~* +@all")});
+  Client& client = connect();
+
+  EXPECT_EQ(answer_to(client, "AUTH secret"), kWrongPassword);
+  EXPECT_EQ(answer_to(client, "AUTH a b c"), "-ERR syntax error\r\n");
+  EXPECT_EQ(answer_to(client, "AUTH main"), kOk);
+  EXPECT_EQ(answer_to(client, "ACL WHOAMI"), bulk("default"));
+}
+
+TEST_F(SessionLogin, DefaultUserWithoutAPasswordIsWhomEverybodyBeginsAs) {
+  use_users({user("default", "on nopass ~pub:* +get"), user("alice", "on >secret ~* +@all")});
+  Client& client = connect();
+
+  EXPECT_EQ(answer_to(client, "GET priv"), kNoKey);
+  EXPECT_TRUE(answer_to(client, "PING").starts_with("-NOPERM this user has no permissions to run the 'ping' command"));
+  EXPECT_EQ(answer_to(client, "AUTH secret"), kNoPassword);
+  EXPECT_EQ(answer_to(client, "AUTH alice secret"), kOk);
+  EXPECT_EQ(answer_to(client, "PING"), "+PONG\r\n");
+  EXPECT_EQ(answer_to(client, "RESET"), "+RESET\r\n");
+  EXPECT_EQ(answer_to(client, "GET priv"), kNoKey) << "is the default user again";
+}
+
+TEST_F(SessionLogin, HelloLogsInNamesAndSwitchesAtOnceOrNotAtAll) {
+  use_users({user("alice", "on >secret ~* &* +@all")});
+  Client& client = connect();
+
+  EXPECT_EQ(answer_to(client, "HELLO 3 AUTH alice wrong SETNAME me"), kWrongPassword);
+  EXPECT_EQ(answer_to(client, "PING"), kNoAuth);
+  EXPECT_EQ(answer_to(client, "AUTH alice secret"), kOk);
+  EXPECT_EQ(answer_to(client, "CLIENT GETNAME"), "$-1\r\n");
+  EXPECT_EQ(answer_to(client, "RESET"), "+RESET\r\n");
+
+  EXPECT_TRUE(answer_to(client, "HELLO 3 AUTH alice secret SETNAME me").starts_with("%7\r\n"));
+  EXPECT_EQ(answer_to(client, "CLIENT GETNAME"), bulk("me"));
+}
+
+TEST_F(SessionLogin, ListenerOfItsOwnModeIsNotAskedForWhatOthersAre) {
+  use_users({user("alice", "on >secret ~* +@all")});
+
+  EXPECT_EQ(answer_to(connect_from("unix:", ListenerAuth::kNone), "PING"), "+PONG\r\n");
+  EXPECT_EQ(answer_to(connect_from("192.0.2.1:1", ListenerAuth::kProxy), "PING"), kNoAuth);
+}
+
+TEST_F(SessionLogin, HitIsNotForAUserWithoutTheKey) {
+  cache_value("pub:1", "public");
+  cache_value("priv:1", "private");
+  use_users({user("alice", "on >secret ~pub:* +@read"), user("bob", "on >secret ~* +@write +auth")});
+  Client& client = log_in("AUTH alice secret");
+
+  EXPECT_EQ(answer_to(client, "GET pub:1"), bulk("public"));
+  for (const std::string request : {"GET priv:1", "MGET pub:1 priv:1", "EXISTS priv:1", "STRLEN priv:1"}) {
+    EXPECT_EQ(answer_to(client, request), kNoKey) << request;
+  }
+  EXPECT_EQ(answer_to(client, "AUTH bob secret"), kOk);
+  EXPECT_TRUE(answer_to(client, "GET pub:1").starts_with("-NOPERM this user has no permissions to run the 'get'"));
+}
+
+// A server newer than the table could take it for a command, and would carry it out in our name.
+TEST_F(SessionLogin, WrongNumberOfArgumentsIsNotForTheServerToJudgeOfARestrictedUser) {
+  use_users({user("alice", "on >secret ~pub:* +@read"), user("root", "on >secret ~* &* +@all")});
+  Client& client = log_in("AUTH alice secret");
+
+  EXPECT_EQ(answer_to(client, "GET priv:1 x"), "-ERR wrong number of arguments for 'get' command\r\n");
+  EXPECT_EQ(answer_to(client, "SET priv:1"), "-ERR wrong number of arguments for 'set' command\r\n");
+  EXPECT_EQ(forwarded(), 0u);
+  EXPECT_EQ(answer_to(client, "AUTH root secret"), kOk);
+  EXPECT_EQ(answer_to(client, "GET priv:1 x"), "") << "who may do everything may ask";
+  EXPECT_EQ(forwarded(), 1u);
+}
+
+TEST_F(SessionLogin, SubscriptionsOfAnotherUserAreLeftAndOnesOwnKept) {
+  use_users({user("alice", "on >secret ~* &* +@all"), user("bob", "on >secret ~* &* +@all")});
+  server_.set_handshake(resp3_handshake);
+  Client& client = connect();
+  EXPECT_TRUE(answer_to(client, "HELLO 3 AUTH alice secret").starts_with('%'));
+  ask(client, "SUBSCRIBE c");
+  ScriptedConnection& server = link_with("SUBSCRIBE c");
+  const std::string confirmed = ">3\r\n" + bulk("subscribe") + bulk("c") + ":1\r\n";
+  server.send(confirmed);
+  expect(client, confirmed);
+
+  EXPECT_EQ(answer_to(client, "AUTH alice secret"), kOk);
+  EXPECT_EQ(rig().subscriptions.topics(), 1u);
+  EXPECT_EQ(answer_to(client, "AUTH bob secret"), kOk);
+
+  EXPECT_EQ(rig().subscriptions.topics(), 0u);
+  EXPECT_TRUE(await([&] { return server.has("UNSUBSCRIBE c"); }));
+}
+
+TEST_F(SessionLogin, RequestsOfAMappedUserGoToTheServerInItsName) {
+  use_users({user("alice", "on >secret ~* +@all", {.user = "app", .password = "hidden"})});
+  Client& client = log_in("AUTH alice secret");
+
+  ask(client, "INCR n");
+  EXPECT_TRUE(
+      await([&] { return server_.accepted() == 2 && server_.last().count() + server_.connection(0).count() == 2; }));
+
+  ScriptedConnection& server = link_of("AUTH app hidden");
+  EXPECT_EQ(server.requests(), Requests{"INCR n"});
+  server.send(":1\r\n");
+  expect(client, ":1\r\n");
+}
+
+TEST_F(SessionLogin, WhatWasTrueOfAMappedUserIsNotOfTheNext) {
+  cache_value("k", "v");
+  use_users({user("mapped", "on >secret ~* +@all", {.user = "app", .password = "hidden"}),
+             user("plain", "on >secret ~* +@all")});
+  Client& client = log_in("AUTH mapped secret");  // whose rights the server has not told
+  EXPECT_EQ(answer_to(client, "AUTH plain secret"), kOk);
+
+  EXPECT_EQ(answer_to(client, "GET k"), bulk("v")) << "a hit again";
+}
+
+// --- Strangers ---
+
+TEST_F(SessionLogin, StrangersMayNotMakeUsHoldMuch) {
+  use_users({user("alice", "on >secret ~* +@all")});
+  Client& many = connect();
+  send(many, "*11\r\n");
+  EXPECT_EQ(many.peer.take_written(), "-ERR Protocol error: unauthenticated multibulk length\r\n");
+  expect_closed(many);
+  Client& large = connect();
+  send(large, "*2\r\n$4\r\nAUTH\r\n$16385\r\n");
+  EXPECT_EQ(large.peer.take_written(), "-ERR Protocol error: unauthenticated bulk length\r\n");
+  expect_closed(large);
+}
+
+TEST_F(SessionLogin, LimitsOfStrangersEndWithTheirLoginAndReturnWithReset) {
+  use_users({user("alice", "on >secret ~* +@all")});
+  Client& client = log_in("AUTH alice secret");
+  const std::string text(20'000, 'x');
+
+  EXPECT_EQ(answer_to(client, "ECHO " + text), bulk(text));
+  EXPECT_EQ(answer_to(client, "RESET"), "+RESET\r\n");
+
+  EXPECT_EQ(answer_to(client, "ECHO " + text), "-ERR Protocol error: unauthenticated bulk length\r\n");
+  expect_closed(client);
+}
+
+TEST_F(SessionLogin, WhoGuessesTooOftenIsNotHeardAnyMore) {
+  use_users({user("alice", "on >secret ~* +@all")});
+  Client& client = connect_from("192.0.2.7:1");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(answer_to(client, "AUTH alice wrong"), kWrongPassword);
+
+  EXPECT_EQ(answer_to(client, "AUTH alice secret"), kTooManyFailures);
+  EXPECT_EQ(answer_to(client, "HELLO 2 AUTH alice secret"), kTooManyFailures);
+  EXPECT_EQ(answer_to(connect_from("192.0.2.7:2"), "AUTH alice secret"), kTooManyFailures) << "another port";
+  EXPECT_EQ(answer_to(connect_from("192.0.2.8:1"), "AUTH alice secret"), kOk) << "another host";
+}
+
+TEST_F(SessionLogin, ClientsOverUnixSocketsCountAsOnePeer) {
+  use_users({user("alice", "on >secret ~* +@all")});
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(answer_to(connect_from("unix:/run/a"), "AUTH alice wrong"), kWrongPassword);
+
+  EXPECT_EQ(answer_to(connect_from("unix:"), "AUTH alice secret"), kTooManyFailures);
+}
+
+// However their addresses are written: "2001:db8::a:0:0:1" and "2001:db8::b:0:0:1" have the first 64 bits in common.
+TEST_F(SessionLogin, HostsOfOneIpv6NetworkCountAsOnePeer) {
+  use_users({user("alice", "on >secret ~* +@all")});
+  for (const std::string host : {"[2001:db8::a:0:0:1]:1", "[2001:db8::b:0:0:1]:1", "[2001:db8::1]:1"}) {
+    EXPECT_EQ(answer_to(connect_from(host), "AUTH alice wrong"), kWrongPassword) << host;
+  }
+
+  EXPECT_EQ(answer_to(connect_from("[2001:db8::c:1:2:3]:1"), "AUTH alice secret"), kTooManyFailures);
+  EXPECT_EQ(answer_to(connect_from("[2001:db8:0:1::1]:1"), "AUTH alice secret"), kOk) << "another network";
+}
+
+// --- Users of the server ---
+
+TEST_F(SessionLogin, ServerLetsItsUsersIn) {
+  use_passthrough(acl_list("user alice on nopass ~* &* +@all"));
+  Client& client = connect();
+  EXPECT_EQ(answer_to(client, "GET k"), kNoAuth);
+  EXPECT_EQ(server_.accepted(), 0u);
+
+  ask(client, "AUTH alice secret", "INCR n");
+  expect(client, kOk);
+  EXPECT_TRUE(await([&] { return link_of("AUTH alice secret").has("INCR n"); }));
+  link_of("AUTH alice secret").send(":1\r\n");
+
+  expect(client, ":1\r\n");
+  EXPECT_EQ(failures_.failures(), 0u);
+}
+
+TEST_F(SessionLogin, PasswordThatTheServerDoesNotKnowIsWrong) {
+  server_.set_handshake([](const std::string& request) -> std::optional<std::string> {
+    return request.starts_with("AUTH ") ? std::string(kWrongPassword) : std::string(kOk);
+  });
+  use_passthrough(acl_list("user alice on nopass ~* +@all"));
+  Client& client = connect();
+
+  ask(client, "AUTH alice wrong");
+  expect(client, kWrongPassword);
+
+  EXPECT_EQ(answer_to(client, "GET k"), kNoAuth);
+  EXPECT_EQ(failures_.failures(), 1u);
+  EXPECT_TRUE(rig().outages.is_up()) << "no outage";
+}
+
+TEST_F(SessionLogin, ServerThatIsNotThereIsNoWrongPassword) {
+  use_passthrough({});
+  server_.stop_listening();
+  Client& client = connect();
+
+  ask(client, "AUTH alice secret");
+  EXPECT_TRUE(await([&] { return client.peer.written().ends_with("\r\n"); }));
+
+  EXPECT_TRUE(client.peer.take_written().starts_with("-MASTERDOWN"));
+  EXPECT_EQ(answer_to(client, "GET k"), kNoAuth);
+  EXPECT_EQ(failures_.failures(), 0u);
+}
+
+// Links live longer than passwords.
+TEST_F(SessionLogin, PasswordIsAskedOfTheServerEachTime) {
+  use_passthrough(acl_list("user alice on nopass ~* +@all"));
+  Client& first = log_in_upstream("AUTH alice old");
+  ScriptedConnection& server = link_of("AUTH alice old");
+  ask(first, "INCR n");
+  EXPECT_TRUE(await([&] { return server.has("INCR n"); }));
+  server.send(":1\r\n");
+  expect(first, ":1\r\n");
+  Client& second = connect();
+
+  ask(second, "AUTH alice old");  // which has been changed meanwhile
+  EXPECT_TRUE(await([&] { return server.has("AUTH alice old"); }));
+  server.send(kWrongPassword);
+
+  expect(second, kWrongPassword);
+  EXPECT_EQ(answer_to(second, "GET k"), kNoAuth);
+  EXPECT_EQ(failures_.failures(), 1u);
+}
+
+TEST_F(SessionLogin, HitIsForThoseWhomTheServerWouldLetRead) {
+  cache_value("pub:1", "public");
+  cache_value("priv:1", "private");
+  use_passthrough(acl_list("user alice on nopass ~pub:* +@read"));
+  Client& client = log_in_upstream("AUTH alice secret");
+
+  EXPECT_EQ(answer_to(client, "GET pub:1"), bulk("public"));
+  ask(client, "GET priv:1");
+  ScriptedConnection& server = link_of("AUTH alice secret");
+  EXPECT_TRUE(await([&] { return server.has("GET priv:1"); }));
+  server.send(kNoKey);
+
+  expect(client, kNoKey);
+}
+
+TEST_F(SessionLogin, RightThatWasTakenAwayEndsTheHits) {
+  cache_value("k", "v");
+  use_passthrough(acl_list("user alice on nopass ~* +@read"));
+  Client& client = log_in_upstream("AUTH alice secret");
+  EXPECT_EQ(answer_to(client, "GET k"), bulk("v"));
+
+  acl_line_ = acl_list("user alice on nopass ~other +@read");
+  in_turn([this] { rig().upstream_users.tick(rig().forwarder); });
+  EXPECT_TRUE(await([this] { return acl_lists_ == 2 && rig().pool.pending() == 0; }));
+  ask(client, "GET k");
+
+  EXPECT_EQ(client.peer.take_written(), "");
+  EXPECT_TRUE(await([&] { return link_of("AUTH alice secret").has("GET k"); }));
+}
+
+TEST_F(SessionLogin, UserWhoIsGoneHasNoHits) {
+  cache_value("k", "v");
+  use_passthrough(acl_list("user bob on nopass ~* +@all"));
+  Client& client = log_in_upstream("AUTH alice secret");
+
+  EXPECT_EQ(answer_to(client, "GET k"), "");
+}
+
+TEST_F(SessionLogin, ServerThatDoesNotTellItsUsersLeavesNoHits) {
+  cache_value("k", "v");
+  use_passthrough("-NOPERM no acl\r\n");
+  Client& client = log_in_upstream("AUTH alice secret");
+
+  EXPECT_EQ(answer_to(client, "GET k"), "");
+  EXPECT_TRUE(log_.has("users of the server not known"));
+}
+
+TEST_F(SessionLogin, NothingIsKnownOfRightsOnceAnAclCommandHasBeenSent) {
+  cache_value("k", "v");
+  use_passthrough(acl_list("user alice on nopass ~* +@all"));
+  Client& client = log_in_upstream("AUTH alice secret");
+  EXPECT_EQ(answer_to(client, "GET k"), bulk("v"));
+
+  ask(client, "ACL SETUSER alice resetkeys", "PING", "GET k");
+
+  EXPECT_EQ(client.peer.take_written(), "") << "neither is answered before the server has";
+  EXPECT_TRUE(await([&] { return link_of("AUTH alice secret").has("GET k"); }));
+  EXPECT_EQ(acl_lists_, 2);
+}
+
+TEST_F(SessionLogin, WhatIsAnsweredHereInTheServersPlaceIsRefusedAsThere) {
+  use_passthrough(acl_list("user alice on nopass ~* resetchannels &news +@read +subscribe +client"));
+  Client& client = log_in_upstream("AUTH alice secret");
+
+  EXPECT_EQ(answer_to(client, "SUBSCRIBE other"),
+            "-NOPERM this user has no permissions to access one of the channels used as arguments\r\n");
+  EXPECT_TRUE(answer_to(client, "MONITOR").starts_with("-NOPERM this user has no permissions to run the 'monitor'"));
+  EXPECT_TRUE(answer_to(client, "ANTEROOM CACHE FLUSH").starts_with("-NOPERM this user has no permissions to run the"));
+}
+
+// --- A link of one's own ---
+
+TEST_F(SessionLogin, LinkOfTheUserBeforeIsNotTheNextOnes) {
+  use_passthrough(acl_list("user alice on nopass ~* +@all"));
+  Client& client = log_in_upstream("AUTH alice secret");
+  ask(client, "WATCH k");
+  EXPECT_TRUE(await([&] { return link_of("AUTH alice secret").has("WATCH k"); }));
+  ScriptedConnection& watching = link_of("AUTH alice secret");
+  watching.send(kOk);
+  expect(client, kOk);
+
+  ask(client, "AUTH bob secret");
+  expect(client, kOk);
+  EXPECT_TRUE(await([&] { return watching.is_closed_by_peer(); }));
+  ask(client, "MULTI", "EXEC");
+
+  expect(client, "+OK\r\n-EXECABORT Transaction discarded because of previous errors.\r\n");
+}
+
+TEST_F(SessionLogin, TrackingOfTheUserBeforeEndsWithItsConnection) {
+  use_passthrough(acl_list("user alice on nopass ~* +@all"));
+  Client& client = log_in_upstream("AUTH alice secret");
+  ask(client, "CLIENT TRACKING ON NOLOOP");
+  EXPECT_TRUE(await([&] { return link_of("AUTH alice secret").has("CLIENT TRACKING ON NOLOOP"); }));
+  link_of("AUTH alice secret").send(kOk);
+  expect(client, kOk);
+
+  ask(client, "AUTH bob secret");
+
+  EXPECT_TRUE(await([&] { return client.peer.is_closed(); }));
+  EXPECT_EQ(client.peer.take_written(), kOk);
+}
+
+TEST_F(SessionLogin, LinkOfOnesOwnIsKeptByWhoLogsInAgain) {
+  use_passthrough(acl_list("user alice on nopass ~* +@all"));
+  Client& client = log_in_upstream("AUTH alice secret");
+  ask(client, "WATCH k");
+  EXPECT_TRUE(await([&] { return link_of("AUTH alice secret").has("WATCH k"); }));
+  ScriptedConnection& watching = link_of("AUTH alice secret");
+  watching.send(kOk);
+  expect(client, kOk);
+
+  ask(client, "AUTH alice secret");
+  expect(client, kOk);
+  ask(client, "MULTI");
+
+  EXPECT_TRUE(await([&] { return watching.has("MULTI"); }));
+}
+
+}  // namespace
+}  // namespace anteroom::test
