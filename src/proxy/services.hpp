@@ -42,6 +42,7 @@ class MonitorFeed;
 class PauseGate;
 class SessionTable;
 class SubscriptionHub;
+class LoginQueue;
 class UpstreamUsers;
 
 /// What a session may use before it is stopped. UPSTREAM.md B1.1, ARCHITECTURE.md 6.
@@ -96,6 +97,7 @@ struct Services {
   PauseGate& pause;
   const Authentication& auth;
   UpstreamUsers& upstream_users;
+  LoginQueue& logins;
   metrics::WorkerMetrics& metrics;
   const InfoSource& info;
   const upstream::ServerFacts& server_facts;

@@ -287,8 +287,8 @@ void Session::put_off(const Request& request, bool until_settled) {
 }
 
 bool Session::put_off_is_due() const noexcept {
-  return (pauses_ & kPutOff) != 0 && !pin_ticket_ && !put_off_until_unpaused_ && fills_outstanding_ == 0 &&
-         (!put_off_until_settled_ || forwards_outstanding_ == 0);
+  return (pauses_ & kPutOff) != 0 && !pin_ticket_ && !put_off_until_unpaused_ && !put_off_until_login_turn_ &&
+         fills_outstanding_ == 0 && (!put_off_until_settled_ || forwards_outstanding_ == 0);
 }
 
 void Session::wait_for(ReplyQueue::Slot slot) {

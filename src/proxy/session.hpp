@@ -147,6 +147,8 @@ class Session final : private net::StreamEvents {
   /// Ends its blocking command, as CLIENT UNBLOCK does. False: it is not in one.
   bool unblock(bool with_error);
   void on_unpaused();
+  /// A log-in that had to wait for others of its peer may be tried again.
+  void on_login_turn();
   void set_spared_from_eviction(bool spared) noexcept { is_spared_from_eviction_ = spared; }
   enum class ReplyMode : std::uint8_t { kOn, kOff, kSkipNext };
   /// From the next request on; kOff also for this one.
@@ -338,6 +340,7 @@ class Session final : private net::StreamEvents {
   std::vector<std::string> put_off_;
   bool put_off_until_settled_ = false;   // not only until the fills have ended
   bool put_off_until_unpaused_ = false;  // CLIENT PAUSE
+  bool put_off_until_login_turn_ = false;
   ReplyMode reply_mode_ = ReplyMode::kOn;
   bool skip_is_new_ = false;  // CLIENT REPLY SKIP itself is being carried out
   bool is_spared_from_eviction_ = false;

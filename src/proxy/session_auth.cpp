@@ -14,6 +14,7 @@
 #include "net/event_loop.hpp"
 #include "proxy/authentication.hpp"
 #include "proxy/forwarder.hpp"
+#include "proxy/login_queue.hpp"
 #include "proxy/services.hpp"
 #include "proxy/session.hpp"
 #include "resp/writer.hpp"
@@ -160,18 +161,30 @@ void Session::log_in_upstream(const Request& request, const std::string& name, s
                               LoggedIn on_success) {
   const auto login = std::make_shared<const upstream::Credentials>(
       upstream::Credentials{.user = name, .password = std::string(password)});
+  std::string peer = peer_of(peer_);
+  if (!services_.logins.begin(peer, id_)) {
+    put_off(request, false);
+    put_off_until_login_turn_ = true;
+    return;
+  }
   const ReplyQueue::Slot slot = expect_forwarded(request);
   services_.upstream_users.need(services_.forwarder);
   const upstream::Lane lane = services_.forwarder.link_lane(upstream::Lane(lane_.db, lane_.protocol, login));
   std::string command;
   resp::append_command(command, std::array<std::string_view, 3>{"AUTH", login->user, login->password});
   services_.forwarder.send_own(lane, command,
-                               [&sessions = services_.sessions, id = id_, slot, login,
+                               [&services = services_, id = id_, slot, login, peer = std::move(peer),
                                 on_success = std::move(on_success)](const base::SharedBytes& reply) {
-                                 if (Session* session = sessions.find(id))
+                                 if (Session* session = services.sessions.find(id))
                                    session->on_upstream_login(slot, login, *reply, on_success);
+                                 services.logins.end(peer);
                                });
   wait_for(slot);
+}
+
+void Session::on_login_turn() {
+  put_off_until_login_turn_ = false;
+  if (put_off_is_due()) schedule_input();
 }
 
 void Session::on_upstream_login(ReplyQueue::Slot slot, const std::shared_ptr<const upstream::Credentials>& login,

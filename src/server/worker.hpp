@@ -25,6 +25,7 @@
 #include "proxy/fill_table.hpp"
 #include "proxy/forwarder.hpp"
 #include "proxy/hooks.hpp"
+#include "proxy/login_queue.hpp"
 #include "proxy/monitor_feed.hpp"
 #include "proxy/services.hpp"
 #include "proxy/session_table.hpp"
@@ -124,6 +125,7 @@ class Worker {
   proxy::MonitorFeed monitor_;
   proxy::PauseGate pause_;
   proxy::UpstreamUsers upstream_users_;
+  proxy::LoginQueue logins_;
   proxy::UpstreamCommands upstream_commands_;
   proxy::Coherence coherence_;
   proxy::FillTable fills_;

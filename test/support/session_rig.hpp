@@ -28,6 +28,7 @@
 #include "proxy/forwarder.hpp"
 #include "proxy/handler_registry.hpp"
 #include "proxy/hooks.hpp"
+#include "proxy/login_queue.hpp"
 #include "proxy/monitor_feed.hpp"
 #include "proxy/services.hpp"
 #include "proxy/session.hpp"
@@ -130,6 +131,7 @@ class ProxyRig final : private proxy::InfoSource, private proxy::ClientMesh {
                 1),
         pause_gate(loop, sessions, pause),
         upstream_users(commands),
+        logins(sessions),
         cached_reads(commands, options.cached_reads),
         coherence(loop, cache, metrics, options.coherence),
         fills({loop, sessions, cache, coherence, shared.mesh, forwarder, metrics},
@@ -151,6 +153,7 @@ class ProxyRig final : private proxy::InfoSource, private proxy::ClientMesh {
                  .pause = pause_gate,
                  .auth = auth,
                  .upstream_users = upstream_users,
+                 .logins = logins,
                  .metrics = metrics,
                  .info = *this,
                  .server_facts = facts,
@@ -215,6 +218,7 @@ class ProxyRig final : private proxy::InfoSource, private proxy::ClientMesh {
   proxy::PauseGate pause_gate;
   proxy::Authentication auth;
   proxy::UpstreamUsers upstream_users;
+  proxy::LoginQueue logins;
   const proxy::CachedReads cached_reads;
   proxy::Coherence coherence;
   proxy::FillTable fills;

@@ -1,6 +1,7 @@
 // Who a session is and what it may do, in each mode of authentication.
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -301,6 +302,59 @@ TEST_F(SessionLogin, ClientsOverUnixSocketsCountAsOnePeer) {
 }
 
 // However their addresses are written: "2001:db8::a:0:0:1" and "2001:db8::b:0:0:1" have the first 64 bits in common.
+// The server is slow to judge, and meanwhile everybody tries.
+TEST_F(SessionLogin, GuessesAtTheSameTimeAreNoMoreThanOneAfterTheOther) {
+  std::size_t asked = 0;
+  std::vector<ScriptedConnection*> judges;
+  use_mode(ListenerAuth::kPassthrough);
+  server_.set_handshake([&](const std::string& request) -> std::optional<std::string> {
+    if (!request.starts_with("AUTH ")) return std::string(kOk);
+    ++asked;
+    return "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+  });
+  std::vector<Client*> guessers;
+  for (int i = 0; i < 40; ++i) {
+    guessers.push_back(&connect_from("192.0.2.9:" + std::to_string(i + 1)));
+    guessers.back()->peer.queue(resp_command("AUTH alice guess" + std::to_string(i)));
+  }
+
+  std::size_t refused = 0;
+  for (Client* guesser : guessers) {
+    EXPECT_TRUE(await([&] { return !guesser->peer.written().empty(); }));
+    if (guesser->peer.take_written() == kTooManyFailures) ++refused;
+  }
+
+  EXPECT_LE(asked, 3 + proxy::LoginQueue::kAtATime);
+  EXPECT_EQ(refused + asked, guessers.size());
+}
+
+TEST_F(SessionLogin, WhoWaitsForHisTurnAndLeavesDoesNotTakeIt) {
+  use_mode(ListenerAuth::kPassthrough);
+  std::set<std::string> asked;  // each is, on a new link and again on it
+  server_.set_handshake([&](const std::string& request) -> std::optional<std::string> {
+    if (request.starts_with("AUTH ")) {
+      if (asked.insert(request).second) return std::nullopt;  // not yet
+    }
+    return std::string(kOk);
+  });
+  std::vector<Client*> clients;
+  for (std::size_t i = 0; i < proxy::LoginQueue::kAtATime + 3; ++i) {
+    clients.push_back(&connect_from("192.0.2.9:" + std::to_string(i + 1)));
+    ask(*clients.back(), "AUTH alice secret" + std::to_string(i));
+  }
+  EXPECT_TRUE(await([&] { return asked.size() == proxy::LoginQueue::kAtATime; }));
+  kill(*clients[proxy::LoginQueue::kAtATime]);
+  kill(*clients[proxy::LoginQueue::kAtATime + 1]);
+
+  for (std::size_t i = 0; i < server_.accepted(); ++i) {
+    const auto& greeting = server_.connection(i).handshake_requests();
+    if (!greeting.empty() && greeting.front().starts_with("AUTH ")) server_.connection(i).send(kOk);
+  }
+
+  EXPECT_TRUE(await([&] { return asked.size() == proxy::LoginQueue::kAtATime + 1; }));
+  EXPECT_TRUE(never([&] { return asked.size() > proxy::LoginQueue::kAtATime + 1; }));
+}
+
 TEST_F(SessionLogin, HostsOfOneIpv6NetworkCountAsOnePeer) {
   use_users({user("alice", "on >secret ~* +@all")});
   for (const std::string host : {"[2001:db8::a:0:0:1]:1", "[2001:db8::b:0:0:1]:1", "[2001:db8::1]:1"}) {
