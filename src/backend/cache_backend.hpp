@@ -15,8 +15,8 @@ namespace anteroom::backend {
 enum class FetchId : std::uint64_t {};
 
 /// What became of a fetch; on the loop thread, never from inside fetch(). Per fetch: on_value and then on_ttl, or
-/// on_value and then on_failed (the value is good, its time to live is not known), or on_server_error and then on_ttl
-/// or on_failed, or on_failed alone.
+/// on_value and then on_failed (the value is good, its time to live is not known), or on_server_error or on_too_large
+/// and then on_ttl or on_failed, or on_failed alone.
 class FetchEvents {
  public:
   /// The reply, encoded in RESP2 ("$3\r\nabc\r\n") unless the fetch wants RESP3. Null when GET or MGET answered that
@@ -26,6 +26,9 @@ class FetchEvents {
   virtual void on_ttl(FetchId id, std::int64_t pttl_ms) = 0;
   /// The server answered with an error of its own (without '-' and CRLF): "WRONGTYPE ...".
   virtual void on_server_error(FetchId id, std::string_view error) = 0;
+  /// A string in the reply is longer than this connection carries: to be read in another way. Where the reply is that
+  /// string, this comes before the rest of it has.
+  virtual void on_too_large(FetchId id) = 0;
   virtual void on_failed(FetchId id, const base::StagedError& error) = 0;
 
  protected:
@@ -55,6 +58,9 @@ class CoherenceEvents {
   virtual void on_all_invalidated() = 0;
   /// The answer to the fence that was sent at `sent`: every invalidation of what happened before has been heard (O4).
   virtual void on_fence(base::TimePoint sent) = 0;
+  /// True: so much of a too large reply is still to come that whatever is under way will take its time; who can should
+  /// go another way. False: that is over, in any way. They take turns.
+  virtual void on_held_up(bool is_held_up) = 0;
 
  protected:
   ~CoherenceEvents() = default;

@@ -1,5 +1,6 @@
 #include "backend/hiredis_backend.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "backend/hiredis_hooks.hpp"
@@ -12,6 +13,8 @@ namespace {
 constexpr int kSilentTimeouts = 2;
 constexpr std::size_t kCongestedBytes = 1u << 20;
 constexpr int kUnknownDb = -1;
+// What is longer than that takes as long as many round trips; and what waits behind less is soon there.
+constexpr std::uint64_t kHoldUpBytes = 8u << 20;
 
 std::size_t bytes_of(const std::vector<std::string>& texts) {
   std::size_t sum = 0;
@@ -141,6 +144,7 @@ void HiredisBackend::attach(std::unique_ptr<net::ByteStream> stream) {
   selected_db_ = 0;
   select_error_.clear();
   written_bytes_ = 0;
+  filter_.emplace(std::max(options_.bulk_bytes_max, kBulkBytesMin));
 }
 
 void HiredisBackend::shake_hands() {
@@ -243,6 +247,8 @@ void HiredisBackend::fail_waiting(const base::StagedError& error) {
 }
 
 void HiredisBackend::drop_stream() {
+  filter_.reset();
+  settle_hold_up();
   if (!stream_) return;
   if (is_counted_) context_.metrics.upstream_links.add(-1);
   is_counted_ = false;
@@ -319,17 +325,29 @@ void HiredisBackend::on_value_reply(const redisReply& reply) {
   if (error.empty() && fetch.ids.size() > 1 && Hooks::elements(reply) != fetch.ids.size()) {
     error = "ERR anteroom: MGET was answered with another number of values";
   }
-  if (!error.empty()) {
+  if (select_error_.empty() && fetch.ids.size() == 1 && Hooks::is_too_large(reply)) {
+    refuse(fetch.ids[0]);
+  } else if (!error.empty()) {
     fetch.is_ttl_useless = !error.starts_with("WRONGTYPE");
     for (const FetchId id : fetch.ids) context_.events.on_server_error(id, error);
   } else if (fetch.ids.size() > 1) {
     for (std::size_t i = 0; i < fetch.ids.size(); ++i) {
-      context_.events.on_value(fetch.ids[i], Hooks::encode_string(Hooks::element(reply, i)));
+      const redisReply& element = Hooks::element(reply, i);
+      if (Hooks::is_too_large(element)) {
+        refuse(fetch.ids[i]);
+      } else {
+        context_.events.on_value(fetch.ids[i], Hooks::encode_string(element));
+      }
     }
   } else {
     context_.events.on_value(fetch.ids[0],
                              fetch.is_string ? Hooks::encode_string(reply) : Hooks::encode(reply, fetch.in_resp3));
   }
+}
+
+void HiredisBackend::refuse(FetchId id) {
+  context_.metrics.fills_too_large.add();
+  context_.events.on_too_large(id);
 }
 
 void HiredisBackend::on_pttl_reply(const redisReply& reply) {
@@ -380,6 +398,15 @@ void HiredisBackend::end_if_replies_are_left() {
 void HiredisBackend::on_readable() {
   last_received_ = context_.loop.now();
   redisAsyncHandleRead(redis_);
+  settle_hold_up();
+}
+
+void HiredisBackend::settle_hold_up() {
+  const bool is_held_up =
+      state_ == State::kUp && filter_ && filter_->bytes_to_skip() > (is_held_up_ ? 0 : kHoldUpBytes);
+  if (is_held_up == is_held_up_) return;
+  is_held_up_ = is_held_up;
+  context_.coherence.on_held_up(is_held_up);
 }
 
 void HiredisBackend::on_writable() { redisAsyncHandleWrite(redis_); }

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/bulk_filter.hpp"
 #include "backend/cache_backend.hpp"
 #include "backend/fill_handshake.hpp"
 #include "metrics/worker_metrics.hpp"
@@ -40,6 +41,9 @@ namespace anteroom::backend {
 /// One connection serves all dbs: a SELECT goes before a fetch whose db differs from that of the one before. Should a
 /// SELECT fail, everything up to the next one that works is answered with its error, because it ran in the wrong db.
 ///
+/// A string longer than Options::bulk_bytes_max is taken off the stream without being kept, before hiredis sees it,
+/// which would collect it. What comes behind it waits until it has gone by, as long as the server sends.
+///
 /// Replies that nothing can have asked for end the connection before hiredis sees them: it would hand them to the next
 /// fetch, or abort.
 class HiredisBackend final : public CacheBackend, private net::StreamEvents {
@@ -53,7 +57,8 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
     base::Milliseconds response_timeout{3000};  ///< of silence, twice, until the connection counts as hung; 0 = never
     base::Milliseconds reconnect_base{50};
     base::Milliseconds reconnect_cap{2000};
-    std::size_t queue_max = 65536;  ///< fetches waiting and under way
+    std::size_t queue_max = 65536;          ///< fetches waiting and under way
+    std::size_t bulk_bytes_max = 1u << 20;  ///< of one string; at least kBulkBytesMin is used
   };
   /// All of it outlives the backend.
   struct Context {
@@ -65,6 +70,10 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
     FetchEvents& events;
     CoherenceEvents& coherence;
   };
+
+  /// To read less than that in another way costs more than to let it through, and no name of a fetched key, which an
+  /// invalidation brings back, is as long.
+  static constexpr std::size_t kBulkBytesMin = 256 * 1024;
 
   HiredisBackend(Context context, Options options, std::uint64_t jitter_seed);
   ~HiredisBackend() override;
@@ -116,6 +125,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   void fail(const Fetch& fetch, const base::StagedError& error);
   void on_select_reply(const redisReply& reply);
   void on_value_reply(const redisReply& reply);
+  void refuse(FetchId id);
   void on_pttl_reply(const redisReply& reply);
   void on_fence_reply(const redisReply& reply);
   void on_push(const redisReply& push);
@@ -126,6 +136,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   [[nodiscard]] ssize_t write_from(redisContext& context);
   [[nodiscard]] bool reply_is_due() const noexcept;
   void end_if_replies_are_left();
+  void settle_hold_up();
   void drop_stream();
 
   const Context context_;
@@ -147,6 +158,8 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   std::size_t fetches_ = 0;           // in waiting_ and in_flight_, each of a group counted
   std::size_t fences_ = 0;            // in in_flight_
   std::uint64_t written_bytes_ = 0;   // to this connection
+  std::optional<BulkFilter> filter_;  // of the bytes of this connection
+  bool is_held_up_ = false;           // as told
   std::deque<Fetch> in_flight_;       // in the order of their replies
   base::TimePoint last_received_{};
   bool is_counted_ = false;  // in the gauge of links

@@ -50,6 +50,8 @@ struct Hooks {
 
   /// Empty unless the reply is an error.
   static std::string_view error_text(const redisReply& reply) noexcept;
+  /// The reply is what stands for a string that was too large, or has one in it.
+  static bool is_too_large(const redisReply& reply) noexcept;
   static std::optional<std::int64_t> integer(const redisReply& reply) noexcept;
   static std::size_t elements(const redisReply& reply) noexcept { return reply.elements; }
   static const redisReply& element(const redisReply& reply, std::size_t i) noexcept { return *reply.element[i]; }

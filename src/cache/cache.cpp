@@ -115,6 +115,14 @@ bool Cache::commit(const Query& query, FillId fill, EntryKind kind, std::string_
   return shard_of(query.key.hash).commit(query, fill, kind, reply, deadlines, now);
 }
 
+void Cache::refuse_large(const Query& query, FillId fill, base::TimePoint now) {
+  shard_of(query.key.hash).refuse_large(query, fill, now);
+}
+
+bool Cache::is_known_large(const Query& query, base::TimePoint now) const {
+  return shard_of(query.key.hash).is_known_large(query, now);
+}
+
 void Cache::abandon(const Query& query, FillId fill) noexcept { shard_of(query.key.hash).abandon(query, fill); }
 
 // --- Invalidation ---

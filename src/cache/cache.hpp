@@ -70,8 +70,9 @@ class Cache {
                                    base::ByteQueue& out, std::string_view null = kNullBulk);
 
   /// Attaches a new fill to `query` whatever there is already: an entry stays until the fill is committed, an older
-  /// fill is detached. 0 if the asker's owner may not fill. For MGET, whose values must be of one moment, and which
-  /// answers nil, or one error, where GET answers another: nobody joins such a fill, a reader in need starts its own.
+  /// fill is detached. 0 if the asker's owner may not fill, or the reply is known to be large. For MGET, whose values
+  /// must be of one moment, and which answers nil, or one error, where GET answers another: nobody joins such a fill, a
+  /// reader in need starts its own.
   [[nodiscard]] FillId start_fill(const Query& query, const Asker& asker);
 
   /// Stores the encoded `reply` (empty for kNil), if `fill` is still attached and the owner's epoch is the one it
@@ -80,6 +81,11 @@ class Cache {
               base::TimePoint now);
   /// Ends the fill without a value. Later reads start a new one.
   void abandon(const Query& query, FillId fill) noexcept;
+  /// The same because the reply is too large to be fetched, which is remembered, whether the fill is attached or not:
+  /// for kLargeValuePeriod, unless the key changes before or too many others come, read() says kBypass.
+  void refuse_large(const Query& query, FillId fill, base::TimePoint now);
+  /// Whether that is remembered: who reads past the cache then expects a large reply.
+  [[nodiscard]] bool is_known_large(const Query& query, base::TimePoint now) const;
 
   // --- Invalidation ---
 

@@ -161,6 +161,10 @@ ReadResult Shard::join_or_start(const Query& query, const Asker& asker) {
     ++counts_.bypass_hot_write;
     return {};
   }
+  if (large_values_.knows(query, asker.now, owners_.changes())) {
+    ++counts_.bypass_large;
+    return {};
+  }
   const OwnerId filler = filler_of(query.key, asker);
   std::uint64_t& detached = is_under_way ? counts_.detached_superseded : counts_.detached_epoch;
   const FillId id = start(query, {.owner = filler, .now = asker.now}, attached, detached);
@@ -221,6 +225,10 @@ FillId Shard::start_fill(const Query& query, const Asker& asker) {
     ++counts_.bypass_not_coherent;
     return 0;
   }
+  if (large_values_.knows(query, asker.now, owners_.changes())) {
+    ++counts_.bypass_large;
+    return 0;
+  }
   const FillId id = start(query, asker, fills_.find(query), counts_.detached_superseded);
   if (id == 0) {
     ++counts_.bypass_many_fills;
@@ -268,6 +276,20 @@ bool Shard::replace(EntryStore::Draft& draft, bool fits, const Deadlines& deadli
   if (fits && store_.insert(draft, now, dead)) return true;
   ++counts_.refused_size;
   return false;
+}
+
+void Shard::refuse_large(const Query& query, FillId fill, base::TimePoint now) {
+  FillTable::Detached ended;
+  const base::MutexLock lock(mutex_);
+  ended = fills_.detach(query, fill);
+  if (!ended.empty()) ++counts_.fills_abandoned;
+  ++counts_.refused_size;
+  large_values_.note(query, now, owners_.changes());
+}
+
+bool Shard::is_known_large(const Query& query, base::TimePoint now) const {
+  const base::MutexLock lock(mutex_);
+  return large_values_.knows(query, now, owners_.changes());
 }
 
 void Shard::abandon(const Query& query, FillId fill) noexcept {

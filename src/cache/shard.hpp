@@ -11,6 +11,7 @@
 #include "cache/fill_table.hpp"
 #include "cache/hot_writes.hpp"
 #include "cache/judge.hpp"
+#include "cache/large_values.hpp"
 #include "cache/owners.hpp"
 
 namespace anteroom::cache {
@@ -40,6 +41,8 @@ class alignas(
   bool commit(const Query& query, FillId fill, EntryKind kind, std::string_view reply, const Deadlines& deadlines,
               base::TimePoint now) ANTEROOM_EXCLUDES(mutex_);
   void abandon(const Query& query, FillId fill) noexcept ANTEROOM_EXCLUDES(mutex_);
+  void refuse_large(const Query& query, FillId fill, base::TimePoint now) ANTEROOM_EXCLUDES(mutex_);
+  [[nodiscard]] bool is_known_large(const Query& query, base::TimePoint now) const ANTEROOM_EXCLUDES(mutex_);
 
   // shard_drop.cpp
   /// With `detach` false fills stay attached: one of Rules is off.
@@ -120,6 +123,7 @@ class alignas(
 
   mutable base::Mutex mutex_;
   HotWrites hot_writes_ ANTEROOM_GUARDED_BY(mutex_);
+  LargeValues large_values_ ANTEROOM_GUARDED_BY(mutex_);
   EntryStore store_ ANTEROOM_GUARDED_BY(mutex_);
   FillTable fills_ ANTEROOM_GUARDED_BY(mutex_);
   std::uint64_t fills_begun_ ANTEROOM_GUARDED_BY(mutex_) = 0;

@@ -12,6 +12,7 @@ void Shard::drop(std::uint64_t hash, DropCause cause, bool detach) noexcept {
   Graveyard dead;
   FillTable::Detached ended;
   const base::MutexLock lock(mutex_);
+  if (cause != DropCause::kObserved) large_values_.forget(hash);
   const std::size_t removed = store_.remove_key(hash, dead);
   const bool had_fills = fills_.has_any(hash);
   counts_.dropped += removed;
@@ -29,6 +30,7 @@ void Shard::invalidate(std::uint64_t hash, OwnerId owner, bool detach) noexcept 
   Graveyard dead;
   FillTable::Detached ended;
   const base::MutexLock lock(mutex_);
+  large_values_.forget(hash);
   const std::size_t removed = store_.remove_key(hash, dead);
   counts_.dropped += removed;
   ++counts_.drops_push;

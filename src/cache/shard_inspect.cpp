@@ -33,6 +33,7 @@ void Shard::add_stats(Stats& sum) const {
                            &Stats::bypass_lease,
                            &Stats::bypass_hot_write,
                            &Stats::bypass_name,
+                           &Stats::bypass_large,
                            &Stats::bypass_many_fills,
                            &Stats::fills_started,
                            &Stats::fills_joined,

@@ -73,7 +73,7 @@ enum class ReadStatus : std::uint8_t {
             ///< `owner` and then committed or abandoned; that is the asker's own unless the key has entries of another
   kJoin,    ///< `owner` is fetching it as `fill`; its reply is new enough for this read (R4)
   kBypass,  ///< read it from the server without caching it: the owner may not fill, its lease is over, the key is
-            ///< written too often, or its name is too long
+            ///< written too often, its reply is known to be too large, or its name is too long
 };
 
 struct ReadResult {
@@ -143,6 +143,7 @@ struct Stats {
                                                                      ///< kFill or kJoin
   std::uint64_t snapshot_hits = 0, snapshot_misses = 0;              ///< calls of read_snapshot(); not in hits, misses
   std::uint64_t bypass_not_coherent = 0, bypass_lease = 0, bypass_hot_write = 0, bypass_name = 0;
+  std::uint64_t bypass_large = 0;       ///< the reply is known to be too large to be fetched
   std::uint64_t bypass_many_fills = 0;  ///< so many requests about the key are being fetched that one more is too many
   std::uint64_t fills_started = 0, fills_joined = 0, fills_committed = 0, fills_abandoned = 0;
   std::uint64_t detached_push = 0, detached_write = 0, detached_epoch = 0, detached_superseded = 0;

@@ -34,6 +34,7 @@ constexpr auto kFields = std::to_array<InfoField>({
     {"fill_waiters", read<&M::fill_waiters>},
     {"fill_errors", read<&M::fill_errors>},
     {"fills_repeated", read<&M::fills_repeated>},
+    {"fills_too_large", read<&M::fills_too_large>},
     {"fill_timeouts", read<&M::fill_timeouts>},
     {"fences", read<&M::fences>},
     {"coherence_losses", read<&M::coherence_losses>},

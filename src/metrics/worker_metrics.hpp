@@ -35,7 +35,8 @@ struct WorkerMetrics {
   Counter fills_sent;      ///< fetches sent to the upstream
   Counter fill_waiters;    ///< reads that waited for a fetch, the first one included
   Counter fill_errors;
-  Counter fills_repeated;  ///< on the link, because the fill connection was lost, silent or had too many waiters
+  Counter fills_repeated;   ///< on the link, because the fill connection was lost, silent or had too many waiters
+  Counter fills_too_large;  ///< for the fill connection; their readers read them on links
   Counter fill_timeouts;
 
   // Coherence. A gauge of a state or a time is not summed over workers: INFO shows each.

@@ -86,8 +86,20 @@ void Coherence::on_fence(base::TimePoint sent) {
   metrics_.fences.add();
   renew_lease(sent);
   if (loop_.now() >= lease_until_) return;  // it was under way for longer than it is worth
-  cache_.allow_fills(options_.owner, true);
   apply(CoherenceEvent::kFence);
+  cache_.allow_fills(options_.owner, may_fill());
+}
+
+// Nothing is amiss but time: entries count as long as their lease, and who misses need not wait.
+void Coherence::on_held_up(bool is_held_up) {
+  is_held_up_ = is_held_up;
+  cache_.allow_fills(options_.owner, may_fill());
+  if (is_held_up && on_suspect_) on_suspect_();
+}
+
+bool Coherence::may_fill() const noexcept {
+  if (is_held_up_) return false;
+  return state_ == CoherenceState::kTtlOnly || (state_ == CoherenceState::kCoherent && loop_.now() < lease_until_);
 }
 
 void Coherence::renew_lease(base::TimePoint fence_sent) {

@@ -69,7 +69,8 @@ class Coherence final : public backend::CoherenceEvents {
   Coherence(net::EventLoop& loop, cache::Cache& cache, metrics::WorkerMetrics& metrics, const Options& options);
   /// Once, before the first event.
   void set_backend(backend::CacheBackend& backend) noexcept { backend_ = &backend; }
-  /// Called when the connection has fallen silent for longer than its lease.
+  /// Called when the connection has fallen silent for longer than its lease, or is held up by a reply that is too
+  /// large.
   void set_on_suspect(std::function<void()> on_suspect) { on_suspect_ = std::move(on_suspect); }
 
   [[nodiscard]] CoherenceState state() const noexcept { return state_; }
@@ -93,9 +94,11 @@ class Coherence final : public backend::CoherenceEvents {
   void on_invalidated(std::string_view key) override;
   void on_all_invalidated() override;
   void on_fence(base::TimePoint sent) override;
+  void on_held_up(bool is_held_up) override;
 
   void apply(CoherenceEvent event, std::string_view why = {});
   void renew_lease(base::TimePoint fence_sent);
+  [[nodiscard]] bool may_fill() const noexcept;
   void on_timer();
 
   net::EventLoop& loop_;
@@ -106,6 +109,7 @@ class Coherence final : public backend::CoherenceEvents {
   std::function<void()> on_suspect_;
   CoherenceState state_;
   base::TimePoint lease_until_{};
+  bool is_held_up_ = false;  // meanwhile entries are served as ever, and misses are forwarded
   bool hash_fields_expire_ = false;
   bool fetches_resp3_ = false;
   net::Timer timer_;  // to the next fence

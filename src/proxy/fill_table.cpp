@@ -187,6 +187,14 @@ void FillTable::finish_remote(cache::FillId id, const base::SharedBytes& reply) 
   }
 }
 
+void FillTable::leave_remote(cache::FillId id) {
+  const auto found = remote_joins_.find(id);
+  if (found == remote_joins_.end()) return;
+  const RemoteJoin join = std::move(found->second);
+  remote_joins_.erase(found);
+  leave_to_readers({id, join.target, join.waiters, {}});
+}
+
 void FillTable::read_again(const RemoteJoin& join) {
   // The fetch was over before we could join it. What it left in the cache, or a new fetch, is new enough for readers
   // that came before.
@@ -204,6 +212,12 @@ void FillTable::read_again(const RemoteJoin& join) {
         answer({waiter}, std::make_shared<std::string>(cache::kNullBulk));
         break;
       case cache::ReadStatus::kBypass:
+        if (context_.cache.is_known_large(read.query, context_.loop.now())) {
+          context_.readers.on_fill_left(waiter.session, waiter.slot, waiter.part, read);
+        } else {
+          wait(read, result, waiter);
+        }
+        break;
       case cache::ReadStatus::kFill:
       case cache::ReadStatus::kJoin:
         wait(read, result, waiter);
@@ -263,6 +277,15 @@ void FillTable::on_ttl(backend::FetchId fetch, std::int64_t pttl_ms) {
   context_.cache.commit(fill.target.query(), id, fill.kind, reply, *deadlines, context_.loop.now());
 }
 
+// Whatever comes of it after that is dropped: the fill stays, abandoned, until the backend's last word.
+void FillTable::on_too_large(backend::FetchId fetch) {
+  Fill& fill = at(fetch);
+  const auto id = static_cast<cache::FillId>(fetch);
+  context_.cache.refuse_large(fill.target.query(), id, context_.loop.now());
+  if (std::exchange(fill.is_abandoned, true)) return;
+  leave_to_readers({id, fill.target, std::exchange(fill.waiters, {}), std::exchange(fill.remote_waiters, {})});
+}
+
 void FillTable::on_failed(backend::FetchId fetch, const base::StagedError&) {
   const auto id = static_cast<cache::FillId>(fetch);
   move_to_link(id);
@@ -293,7 +316,13 @@ void FillTable::move_to_link(cache::FillId id) {
     context_.metrics.fill_errors.add();
     parts.push_back({each, fill.target, std::exchange(fill.waiters, {}), std::exchange(fill.remote_waiters, {})});
   }
-  if (std::ranges::any_of(parts, &LinkPart::is_awaited)) read_on_link(std::move(parts));
+  if (parts.size() == 1 && parts[0].waiters.size() == 1 && parts[0].workers.empty()) {
+    // Who waits alone can read for himself, and what comes need not be collected.
+    context_.metrics.fills_repeated.add();
+    leave_to_readers(parts[0]);
+  } else if (std::ranges::any_of(parts, &LinkPart::is_awaited)) {
+    read_on_link(std::move(parts));
+  }
 }
 
 void FillTable::read_alone(const CacheableRead& read, Waiter waiter) {
@@ -323,6 +352,13 @@ void FillTable::read_on_link(std::vector<LinkPart> parts) {
 }
 
 void FillTable::on_link_reply(const std::vector<LinkPart>& parts, const base::SharedBytes& reply) {
+  if (!reply) {
+    // Of several, nobody knows which is so large.
+    const bool is_known = parts.size() == 1;
+    if (is_known) context_.cache.refuse_large(parts[0].target.query(), parts[0].id, context_.loop.now());
+    for (const LinkPart& part : parts) leave_to_readers(part);
+    return;
+  }
   const std::vector<base::SharedBytes> replies = parts.size() == 1 ? std::vector{reply} : parts_of(reply, parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {
     answer(parts[i].waiters, replies[i]);
@@ -369,6 +405,16 @@ void FillTable::answer_workers(cache::FillId id, const std::vector<cache::OwnerI
 
 void FillTable::answer(const std::vector<Waiter>& waiters, const base::SharedBytes& reply) {
   for (const Waiter& waiter : waiters) context_.readers.on_fill_reply(waiter.session, waiter.slot, waiter.part, reply);
+}
+
+void FillTable::leave_to_readers(const LinkPart& part) {
+  const CacheableRead read = part.target.read();
+  for (const Waiter& waiter : part.waiters) {
+    context_.readers.on_fill_left(waiter.session, waiter.slot, waiter.part, read);
+  }
+  for (const cache::OwnerId worker : part.workers) {
+    context_.mesh.post(worker, [id = part.id](FillTable& table) { table.leave_remote(id); });
+  }
 }
 
 // --- Timeouts ---

@@ -46,6 +46,9 @@ class FillMesh {
 /// A fetch that fails with its connection, or waits for one that has fallen silent, is repeated on the worker's link,
 /// once and uncached.
 ///
+/// A fetch whose reply is too large for the connection is left to those who wait: each reads it on a link, of its own
+/// if possible, which passes it on as it comes. The cache remembers for a while which replies are.
+///
 /// A fetch of another worker is awaited through a *remote join*: one message there, one back with the reply. If the
 /// fetch was over before the message came, the readers look into the cache again. Loop thread only.
 class FillTable final : public backend::FetchEvents {
@@ -140,6 +143,7 @@ class FillTable final : public backend::FetchEvents {
   void on_value(backend::FetchId fetch, base::SharedBytes encoded_reply) override;
   void on_ttl(backend::FetchId fetch, std::int64_t pttl_ms) override;
   void on_server_error(backend::FetchId fetch, std::string_view error) override;
+  void on_too_large(backend::FetchId fetch) override;
   void on_failed(backend::FetchId fetch, const base::StagedError& error) override;
 
   Fill& add(const CacheableRead& read, cache::FillId id);
@@ -154,6 +158,7 @@ class FillTable final : public backend::FetchEvents {
   void start_for(const RemoteJoin& join, cache::FillId id, cache::OwnerId from);
   void accept_remote(cache::FillId id, cache::OwnerId from);
   void finish_remote(cache::FillId id, const base::SharedBytes& reply);
+  void leave_remote(cache::FillId id);
   void read_again(const RemoteJoin& join);
 
   [[nodiscard]] Fill& at(backend::FetchId fetch);
@@ -161,6 +166,7 @@ class FillTable final : public backend::FetchEvents {
   void give_out(cache::FillId id, Fill& fill);
   void answer_all(cache::FillId id, Fill& fill, const base::SharedBytes& reply);
   void answer_workers(cache::FillId id, const std::vector<cache::OwnerId>& workers, const base::SharedBytes& reply);
+  void leave_to_readers(const LinkPart& part);
   void answer(const std::vector<Waiter>& waiters, const base::SharedBytes& reply);
   [[nodiscard]] static cache::Presence presence(const Fill& fill, std::int64_t pttl_ms) noexcept;
   [[nodiscard]] double jitter();

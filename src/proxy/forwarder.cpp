@@ -13,12 +13,10 @@
 namespace anteroom::proxy {
 namespace {
 
-// Of replies that a completion waits for: INFO, SELECT, MULTI, WAIT, and EXEC of a transaction with a SELECT in it.
+// Of replies that a completion waits for: INFO, SELECT, MULTI, WAIT, and EXEC of a transaction with a SELECT in it; and
+// of those to commands of ours.
 constexpr std::size_t kCollectedBytesMax = 16u << 20;
-// Of reads that are repeated here: what the largest string takes, and its frame.
-constexpr std::size_t kReadBytesMax = (512u << 20) + 64;
-constexpr std::string_view kTooLarge =
-    "-ERR anteroom: the reply is too large to be read again (stage=reply executed=yes)\r\n";
+constexpr std::string_view kTooLarge = "-ERR anteroom: the reply is too large to be collected\r\n";
 // Old servers unblock a client up to a second late (UPSTREAM.md B1.1, T9g).
 constexpr base::Milliseconds kBlockingGrace{1500};
 // Keys of a transaction that are remembered: two megabytes. Whoever writes more has EXEC drop everything.
@@ -57,6 +55,16 @@ void Forwarder::forward_reads(Session& session, const Request& request, std::spa
   record.observed = std::make_unique<Observed>();
   for (const cache::Key& key : keys) record.observed->hashes.push_back(key.hash);
   send(session, request, session.lane(), std::move(record));
+}
+
+void Forwarder::forward_again(Session& session, ReplyQueue::Slot slot, const Request& request,
+                              std::vector<std::uint64_t> key_hashes) {
+  Record record;
+  record.effect = Effect::kObserve;
+  record.observed = std::make_unique<Observed>();
+  record.observed->hashes = std::move(key_hashes);
+  session.note_forwarded_again(slot);
+  send_for(session, slot, request, session.lane(), std::move(record));
 }
 
 void Forwarder::forward_unknown(Session& session, const Request& request) {
@@ -157,6 +165,7 @@ void Forwarder::read_on_link(const upstream::Lane& lane, std::string_view comman
                              std::vector<std::uint64_t> key_hashes, Done done) {
   Record record;
   record.done = std::move(done);
+  record.is_fill = true;
   record.effect = Effect::kObserve;
   record.observed = std::make_unique<Observed>();
   record.observed->hashes = std::move(key_hashes);
@@ -203,6 +212,12 @@ void Forwarder::set_effect(Record& record, const Request& request, bool drop_now
 
 ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const upstream::Lane& lane, Record record) {
   const ReplyQueue::Slot slot = session.expect_forwarded(request);
+  send_for(session, slot, request, lane, std::move(record));
+  return slot;
+}
+
+void Forwarder::send_for(Session& session, ReplyQueue::Slot slot, const Request& request, const upstream::Lane& lane,
+                         Record record) {
   record.session = session.id();
   record.slot = slot;
   std::string_view bytes = request.raw;
@@ -218,7 +233,7 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const
     record.guard.dismiss();
     // Before any guard: what is not sent changes nothing, and hits must survive an outage.
     answer_with_error(record, *refused);
-    return slot;
+    return;
   }
   // Elsewhere a link speaks what its sessions do.
   const bool is_resp3_for_all = pool_->main_lane().protocol == resp::Protocol::kResp3;
@@ -231,7 +246,6 @@ ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const
   session.services().metrics.commands_forwarded.add();
   if (may_replicate(request)) session.note_write();
   if (link->is_congested()) wait_for_link(*link, session);
-  return slot;
 }
 
 upstream::Lane Forwarder::main_lane() const { return pool_->main_lane(); }
@@ -358,15 +372,19 @@ void Forwarder::complete(Record& record, Session& session, std::string_view piec
 
 void Forwarder::collect(upstream::RequestId id, std::string_view piece, bool last) {
   Record& record = at(id);
-  if (record.collected.size() + piece.size() > kReadBytesMax) {
-    record.collected.assign(kTooLarge);
+  const bool fits = record.collected.size() + piece.size() <= (record.is_fill ? kReadBytesMax : kCollectedBytesMax);
+  if (fits) record.collected.append(piece);
+  if (fits && !last) return;
+  if (!fits && !record.is_fill) record.collected = kTooLarge;
+  Done done = std::exchange(record.done, nullptr);
+  const bool has_reply = fits || !record.is_fill;
+  const auto reply = has_reply ? std::make_shared<const std::string>(std::move(record.collected)) : nullptr;
+  if (last) {
+    release(id);
+  } else {
+    record.collected = {};
     record.is_answered = true;  // the rest is only taken off the stream
   }
-  if (!record.is_answered) record.collected.append(piece);
-  if (!last) return;
-  Done done = std::move(record.done);
-  const auto reply = std::make_shared<const std::string>(std::move(record.collected));
-  release(id);
   done(reply);
 }
 

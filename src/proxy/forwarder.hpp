@@ -47,6 +47,11 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   /// is cached: nobody may read the older value after it (R14). Asks Session::may_forward() itself.
   void forward_read(Session& session, const Request& request, const cache::Query& query);
   void forward_reads(Session& session, const Request& request, std::span<const cache::Key> keys);
+  /// The same for a read whose fetch was in vain: its reply goes to `slot`, which is still open. Goes out even if
+  /// fetches of the session are under way, for it changes nothing. REQUIRES: nothing of the session is to be ordered
+  /// before it.
+  void forward_again(Session& session, ReplyQueue::Slot slot, const Request& request,
+                     std::vector<std::uint64_t> key_hashes);
   /// A command that blocks as long as its user likes, zero is for ever, on the session's pinned link. Returns its slot.
   /// `completion` may be null.
   ReplyQueue::Slot forward_blocking(Session& session, const Request& request, base::Milliseconds user_timeout,
@@ -113,6 +118,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
     std::vector<resp::ReplyShape> queued_shapes;      // of EXEC, until it is sent
     Completion completion;
     Done done;                 // of a read for no session
+    bool is_fill = false;      // that is LinkReads's
     std::string collected;     // of a reply that completion or done waits for
     bool is_started = false;   // part of the reply has been passed on
     bool is_answered = false;  // the client got an error in its place
@@ -129,6 +135,8 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   /// From the table, or else from the server; null if neither knows the command.
   [[nodiscard]] const command::Facts* facts_of(const Request& request) const;
   ReplyQueue::Slot send(Session& session, const Request& request, const upstream::Lane& lane, Record record);
+  void send_for(Session& session, ReplyQueue::Slot slot, const Request& request, const upstream::Lane& lane,
+                Record record);
   /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
   void set_effect(Record& record, const Request& request, bool drop_now);
   /// `reply`: the first piece, which is all of it if `is_whole`; empty when the outcome is not known.

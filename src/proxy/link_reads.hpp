@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string_view>
@@ -14,8 +15,10 @@ namespace anteroom::proxy {
 /// link, so that its readers notice nothing. Nothing read this way is cached. Loop thread only.
 class LinkReads {
  public:
-  /// The encoded reply of the server, or an error of ours. Called once, also from inside read_on_link().
+  /// The encoded reply of the server, or an error of ours; null if it is longer than kReadBytesMax, so that it should
+  /// not be collected for several. Called once, also from inside read_on_link().
   using Done = std::move_only_function<void(const base::SharedBytes& encoded)>;
+  static constexpr std::size_t kReadBytesMax = 1u << 20;
 
   /// `command` is encoded and reads the keys with these hashes on the link of `lane`. Their entries are dropped before
   /// `done` is called: nobody may read an older value afterwards (R14).

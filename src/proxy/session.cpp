@@ -328,6 +328,13 @@ ReplyQueue::Slot Session::expect_forwarded(const Request& request) {
   return slot;
 }
 
+void Session::note_forwarded_again(ReplyQueue::Slot slot) {
+  ++forwards_outstanding_;
+  if (const auto found = started_.find(slot); found != started_.end()) {
+    found->second.source = Outcome::Source::kForwarded;
+  }
+}
+
 void Session::on_forwarded_reply(ReplyQueue::Slot slot, std::string_view reply) {
   replies_.append(slot, reply);
   schedule_flush();

@@ -123,6 +123,10 @@ class Session final : private net::StreamEvents {
   void on_forwarded_cut();
   /// `part`: which of the strings of an MGET it is; 0 for everything else.
   void on_fill_reply(ReplyQueue::Slot slot, std::size_t part, const base::SharedBytes& encoded);
+  /// The same part is not to be had that way: the request is sent on a link, if possible on one of its own.
+  void on_fill_left(ReplyQueue::Slot slot, std::size_t part, const CacheableRead& read);
+  /// What was a fetch is a forwarded command from now on.
+  void note_forwarded_again(ReplyQueue::Slot slot);
   void on_upstream_congested() { pause(kUpstreamFull); }
   void on_upstream_drained() { resume(kUpstreamFull); }
 
@@ -287,12 +291,19 @@ class Session final : private net::StreamEvents {
   void fail_protocol();
   /// The strings of an MGET that are still to come.
   struct Gather {
+    std::vector<std::string> keys;
     std::vector<base::SharedBytes> parts;
     std::size_t missing = 0;
+    bool is_left = false;  // a fetch brings nothing: all are to be read on a link
   };
   [[nodiscard]] cache::Asker asker() const;
   void append_part(base::ByteQueue& sink, const base::SharedBytes& encoded) const;
   void finish_gather(ReplyQueue::Slot slot, const Gather& gather);
+  void read_again_on_link(ReplyQueue::Slot slot, std::span<const std::string_view> args,
+                          std::span<const cache::Query> queries);
+  void choose_link(std::span<const cache::Query> queries);
+  void forward_bypassed(const Request& request, const cache::Query& query);
+  void forward_many(const Request& request, std::span<const cache::Key> keys);
   [[nodiscard]] bool answer_snapshot(const Request& request, std::span<const cache::Key> keys,
                                      cache::SnapshotView view);
   void fetch_snapshot(const Request& request, std::span<const cache::Key> keys);

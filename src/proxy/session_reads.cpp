@@ -1,5 +1,6 @@
 // How a Session reads through the cache. What else it does is in session.cpp, the moving of bytes in session_io.cpp.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/check.hpp"
@@ -7,7 +8,9 @@
 #include "proxy/fill_table.hpp"
 #include "proxy/forwarder.hpp"
 #include "proxy/session.hpp"
+#include "resp/value.hpp"
 #include "resp/writer.hpp"
+#include "upstream/pinned_pool.hpp"
 
 namespace anteroom::proxy {
 namespace {
@@ -16,6 +19,15 @@ bool is_hit(cache::ReadStatus status) { return status == cache::ReadStatus::kHit
 
 std::string_view null_of(resp::Protocol protocol) {
   return protocol == resp::Protocol::kResp3 ? std::string_view("_\r\n") : cache::kNullBulk;
+}
+
+std::vector<cache::Query> queries_of(const cache::Cache& cache, int db, std::span<const std::string> keys) {
+  std::vector<cache::Query> queries;
+  queries.reserve(keys.size());
+  for (const std::string& key : keys) {
+    queries.push_back(cache::Cache::string_query(cache.key(cache::Space{static_cast<std::uint32_t>(db)}, key)));
+  }
+  return queries;
 }
 
 }  // namespace
@@ -68,7 +80,7 @@ void Session::read_through_cache(const Request& request, const CacheableRead& re
   }
   if (result.status == cache::ReadStatus::kBypass) {
     if (!direct) replies_.release_newest(slot);
-    services_.forwarder.forward_read(*this, request, read.query);
+    forward_bypassed(request, read.query);
     return;
   }
   const ReplyQueue::Slot awaited = direct ? replies_.reserve() : slot;
@@ -128,7 +140,7 @@ void Session::fetch_snapshot(const Request& request, std::span<const cache::Key>
     for (std::size_t i = 0; i < fills.size(); ++i) {
       services_.cache->abandon(cache::Cache::string_query(keys[i]), fills[i]);
     }
-    services_.forwarder.forward_reads(*this, request, keys);
+    forward_many(request, keys);
     return;
   }
   const ReplyQueue::Slot slot = expect_gathered(request, keys);
@@ -157,7 +169,7 @@ void Session::read_each(const Request& request, std::span<const cache::Key> keys
         services_.cache->abandon(cache::Cache::string_query(keys[part]), result.fill);
       }
     }
-    services_.forwarder.forward_reads(*this, request, keys);
+    forward_many(request, keys);
     return;
   }
   const ReplyQueue::Slot slot = expect_gathered(request, keys);
@@ -175,6 +187,8 @@ ReplyQueue::Slot Session::expect_gathered(const Request& request, std::span<cons
   Gather& gather = gathers_[slot];
   gather.parts.resize(keys.size());
   gather.missing = keys.size();
+  gather.keys.reserve(keys.size());
+  for (const cache::Key& key : keys) gather.keys.emplace_back(key.bytes);
   ++fills_outstanding_;
   for (const cache::Key& key : keys) fetched_keys_.emplace_back(slot, key.hash);
   note_started(slot, request, Outcome::Source::kFill);
@@ -199,6 +213,12 @@ void Session::on_fill_reply(ReplyQueue::Slot slot, std::size_t part, const base:
 }
 
 void Session::finish_gather(ReplyQueue::Slot slot, const Gather& gather) {
+  if (gather.is_left) {
+    std::vector<std::string_view> args{"MGET"};
+    args.insert(args.end(), gather.keys.begin(), gather.keys.end());
+    read_again_on_link(slot, args, queries_of(*services_.cache, lane_.db, gather.keys));
+    return;
+  }
   end_fill(slot);
   schedule_flush();
   // One part that could not be fetched spoils the whole, but to MGET a key of another type is as good as none.
@@ -220,6 +240,62 @@ void Session::finish_gather(ReplyQueue::Slot slot, const Gather& gather) {
     }
   }
   slot_ended(slot, {});
+}
+
+// --- On a link instead ---
+
+void Session::on_fill_left(ReplyQueue::Slot slot, std::size_t part, const CacheableRead& read) {
+  if (const auto found = gathers_.find(slot); found != gathers_.end()) {
+    found->second.is_left = true;
+    on_fill_reply(slot, part, std::make_shared<const std::string>());
+    return;
+  }
+  const std::string_view command = command_of_result(read.query.request);
+  if (command.empty()) {
+    read_again_on_link(slot, std::array<std::string_view, 2>{"GET", read.query.key.bytes}, {&read.query, 1});
+    return;
+  }
+  const auto parsed = resp::parse_value(command);
+  ANTEROOM_CHECK(parsed && !parsed->items.empty());  // a client's command, or made of one
+  std::vector<std::string_view> args;
+  for (const resp::Value& item : parsed->items) args.emplace_back(item.text);
+  read_again_on_link(slot, args, {&read.query, 1});
+}
+
+// What of this session is outstanding are reads, of other keys: none has to be before it.
+void Session::read_again_on_link(ReplyQueue::Slot slot, std::span<const std::string_view> args,
+                                 std::span<const cache::Query> queries) {
+  end_fill(slot);
+  choose_link(queries);
+  std::vector<std::uint64_t> hashes;
+  for (const cache::Query& query : queries) hashes.push_back(query.key.hash);
+  services_.forwarder.forward_again(*this, slot, Request{args, {}, services_.commands.find(args)}, std::move(hashes));
+  if (put_off_is_due()) schedule_input();
+}
+
+// Before what is known to be large is forwarded: on a shared link, the replies of other sessions would have to wait.
+// But behind what this one has outstanding on a shared link it has to stay there.
+void Session::choose_link(std::span<const cache::Query> queries) {
+  if (pinned_ != nullptr || forwards_outstanding_ > 0) return;
+  const auto is_large = [this](const cache::Query& query) {
+    return services_.cache->is_known_large(query, services_.loop.now());
+  };
+  if (std::ranges::none_of(queries, is_large)) return;
+  pinned_ = services_.pinned.take_spare(services_.forwarder.link_lane(lane_));
+}
+
+void Session::forward_bypassed(const Request& request, const cache::Query& query) {
+  if (!may_forward(request)) return;
+  choose_link({&query, 1});
+  services_.forwarder.forward_read(*this, request, query);
+}
+
+void Session::forward_many(const Request& request, std::span<const cache::Key> keys) {
+  if (!may_forward(request)) return;
+  std::vector<cache::Query> queries;
+  for (const cache::Key& key : keys) queries.push_back(cache::Cache::string_query(key));
+  choose_link(queries);
+  services_.forwarder.forward_reads(*this, request, keys);
 }
 
 }  // namespace anteroom::proxy

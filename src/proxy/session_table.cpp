@@ -36,6 +36,10 @@ void SessionTable::on_fill_reply(SessionId id, ReplyQueue::Slot slot, std::size_
   if (Session* session = find(id)) session->on_fill_reply(slot, part, encoded);
 }
 
+void SessionTable::on_fill_left(SessionId id, ReplyQueue::Slot slot, std::size_t part, const CacheableRead& read) {
+  if (Session* session = find(id)) session->on_fill_left(slot, part, read);
+}
+
 void SessionTable::retire(SessionId id) {
   ANTEROOM_CHECK(find(id) != nullptr);
   Entry& entry = entries_[id.index];

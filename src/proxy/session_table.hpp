@@ -28,6 +28,7 @@ class SessionTable final : public FillReaders {
   void retire(SessionId id);
 
   void on_fill_reply(SessionId id, ReplyQueue::Slot slot, std::size_t part, const base::SharedBytes& encoded) override;
+  void on_fill_left(SessionId id, ReplyQueue::Slot slot, std::size_t part, const CacheableRead& read) override;
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   /// The living sessions; for periodic work and listings. The callback may retire the one it is given,

@@ -52,6 +52,7 @@ void add_reads(Section& section, const cache::Stats& stats) {
   section.add("cache_bypass_not_coherent", stats.bypass_not_coherent);
   section.add("cache_bypass_lease", stats.bypass_lease);
   section.add("cache_bypass_hot_write", stats.bypass_hot_write);
+  section.add("cache_bypass_large", stats.bypass_large);
   section.add("cache_bypass_name", stats.bypass_name);
   section.add("cache_bypass_many_fills", stats.bypass_many_fills);
 }

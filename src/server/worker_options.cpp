@@ -43,13 +43,14 @@ upstream::LinkOptions link_options(const config::UpstreamOptions& upstream, cons
   return link;
 }
 
-backend::HiredisBackend::Options backend_options(const config::UpstreamOptions& upstream, bool tracking,
-                                                 const TlsContexts& tls) {
+backend::HiredisBackend::Options backend_options(const config::UpstreamOptions& upstream,
+                                                 const config::CacheOptions& cache, const TlsContexts& tls) {
   backend::HiredisBackend::Options backend;
   backend.target = connect_target(upstream, tls);
   backend.user = upstream.target.user;
   backend.password = upstream.target.password;
-  backend.tracking = tracking;
+  backend.tracking = cache.consistency == config::Consistency::kTracking;
+  backend.bulk_bytes_max = cache.max_entry_bytes;
   backend.handshake_timeout = upstream.handshake_timeout;
   backend.response_timeout = upstream.response_timeout;
   backend.reconnect_base = upstream.reconnect_base;
@@ -118,8 +119,7 @@ WorkerOptions worker_options(const config::Options& options, unsigned number, un
                    .idle_max = options.upstream.pinned_idle_max,
                    .age_max = options.upstream.pinned_age_max,
                    .idle_min = options.upstream.pinned_links_min};
-  worker.backend =
-      backend_options(options.upstream, options.cache.consistency == config::Consistency::kTracking, upstream_tls);
+  worker.backend = backend_options(options.upstream, options.cache, upstream_tls);
   worker.coherence = coherence_options(options.cache, number);
   worker.ttl = ttl_policy(options.cache);
   worker.untracked_ttl = worker.ttl;

@@ -45,6 +45,11 @@ PinnedLink* PinnedPool::take(const Lane& lane) {
   return may_dial() ? make(lane) : nullptr;
 }
 
+PinnedLink* PinnedPool::take_spare(const Lane& lane) {
+  const std::size_t used = links_.size() - idle_.size();
+  return 2 * (used + 1) <= options_.links_max ? take(lane) : nullptr;
+}
+
 bool PinnedPool::may_dial() const {
   if (links_.size() >= options_.links_max) return false;
   const auto is_dialing = [](const auto& each) {

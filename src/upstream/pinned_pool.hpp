@@ -52,6 +52,8 @@ class PinnedPool {
   /// A link in `lane`, if one is free or may be made, if need be in the place of a free one in another lane, and nobody
   /// waits; else null. It is the caller's until release().
   [[nodiscard]] PinnedLink* take(const Lane& lane);
+  /// The same for who could do without: leaves half of the links to those who cannot.
+  [[nodiscard]] PinnedLink* take_spare(const Lane& lane);
   /// When take() had none. Nothing, if too many wait already.
   [[nodiscard]] bool wait(const Lane& lane, Granted granted, Ticket& ticket);
   /// Whoever waits does not want it any more. Tells nobody; a ticket that was served is ignored.

@@ -224,6 +224,12 @@ void CoherenceRig::on_fill_reply(proxy::SessionId, proxy::ReplyQueue::Slot slot,
   answers_.push_back({.waiter = {.slot = slot, .part = part}, .reply = reply});
 }
 
+// Who reads on a link himself has his answer, which is not from a fetch.
+void CoherenceRig::on_fill_left(proxy::SessionId, proxy::ReplyQueue::Slot slot, std::size_t part,
+                                const proxy::CacheableRead&) {
+  answers_.push_back({.waiter = {.slot = slot, .part = part}, .reply = nullptr});
+}
+
 void CoherenceRig::post(cache::OwnerId, std::move_only_function<void(proxy::FillTable&)>) {
   ANTEROOM_CHECK(false);  // there is one worker, so every fetch must be found in its own table
 }

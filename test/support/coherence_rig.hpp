@@ -87,7 +87,9 @@ class CoherenceRig final : private proxy::FillReaders,
   };
 
   void on_fill_reply(proxy::SessionId session, proxy::ReplyQueue::Slot slot, std::size_t part,
-                     const base::SharedBytes& encoded) override;
+                     const base::SharedBytes& reply) override;
+  void on_fill_left(proxy::SessionId session, proxy::ReplyQueue::Slot slot, std::size_t part,
+                    const proxy::CacheableRead& read) override;
   void read_on_link(const upstream::Lane& lane, std::string_view command, std::vector<std::uint64_t> key_hashes,
                     Done done) override;
   void post(cache::OwnerId worker, std::move_only_function<void(proxy::FillTable&)> task) override;

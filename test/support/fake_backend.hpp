@@ -56,6 +56,7 @@ class FakeBackend final : public backend::CacheBackend {
   void server_error(std::size_t fetch, std::string_view error) {
     events_->on_server_error(fetches.at(fetch).id, error);
   }
+  void too_large(std::size_t fetch) { events_->on_too_large(fetches.at(fetch).id); }
   void fail(std::size_t fetch, const base::StagedError& error) { events_->on_failed(fetches.at(fetch).id, error); }
   /// A key without expiry.
   void answer(std::size_t fetch, std::string_view text) {

@@ -29,6 +29,7 @@ class RecordedFetches final : public FetchEvents {
     std::optional<std::int64_t> ttl;
     std::string server_error;
     std::string failed;
+    bool is_too_large = false;
     bool is_over = false;
   };
 
@@ -40,6 +41,7 @@ class RecordedFetches final : public FetchEvents {
     end(id);
   }
   void on_server_error(FetchId id, std::string_view error) override { open(id).server_error = error; }
+  void on_too_large(FetchId id) override { open(id).is_too_large = true; }
   void on_failed(FetchId id, const base::StagedError& error) override {
     open(id).failed = error.reply();
     end(id);
@@ -78,6 +80,7 @@ class RecordedCoherence final : public CoherenceEvents {
     said.push_back("fence");
     last_fence = sent;
   }
+  void on_held_up(bool is_held_up) override { said.push_back(is_held_up ? "held up" : "goes on"); }
 
   std::vector<std::string> said;
   Greeting last_greeting;

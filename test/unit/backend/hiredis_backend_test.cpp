@@ -72,6 +72,7 @@ TEST_F(HiredisBackendTest, KeyAndValueMayBeAnyBytes) {
 }
 
 TEST_F(HiredisBackendTest, LargeValueArrivesWhole) {
+  options_.bulk_bytes_max = 4u << 20;
   const std::string value(3'000'000, 'x');
   fetch(1, "k");
   server_with(2).send("$3000000\r\n" + value + "\r\n:-1\r\n");

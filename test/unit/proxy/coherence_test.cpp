@@ -117,6 +117,49 @@ TEST_F(CoherenceTest, R8WithoutFencesTheLeaseEndsAndAFenceRenewsIt) {
   EXPECT_EQ(read("missing"), cache::ReadStatus::kFill);
 }
 
+TEST_F(CoherenceTest, HeldUpConnectionServesWhatItHasAndFetchesNothing) {
+  connect();
+  put("a");
+  int left = 0;
+  coherence().set_on_suspect([&] { ++left; });
+
+  events().on_held_up(true);
+  EXPECT_EQ(read("a"), cache::ReadStatus::kHit);
+  EXPECT_EQ(read("missing"), cache::ReadStatus::kBypass);
+  EXPECT_EQ(left, 1);
+  events().on_fence(loop_.now());  // from before
+  EXPECT_EQ(read("missing"), cache::ReadStatus::kBypass);
+
+  events().on_held_up(false);
+  EXPECT_EQ(read("missing"), cache::ReadStatus::kFill);
+  EXPECT_EQ(left, 1);
+}
+
+TEST_F(CoherenceTest, HoldUpThatOutlastsTheLeaseEndsWithTheNextFence) {
+  options_.fence_interval = milliseconds(5);
+  options_.max_staleness = milliseconds(20);
+  connect();
+  events().on_held_up(true);
+  ASSERT_TRUE(comes_to(CoherenceState::kSuspect));
+
+  events().on_held_up(false);
+  EXPECT_EQ(read("missing"), cache::ReadStatus::kBypass);
+  events().on_fence(loop_.now());
+
+  EXPECT_EQ(read("missing"), cache::ReadStatus::kFill);
+}
+
+TEST_F(CoherenceTest, HoldUpOfAnUntrackedConnectionEndsWithIt) {
+  connect(false);
+  events().on_held_up(true);
+  EXPECT_EQ(read("missing"), cache::ReadStatus::kBypass);
+
+  events().on_held_up(false);
+  events().on_lost();
+
+  EXPECT_EQ(read("missing"), cache::ReadStatus::kFill);
+}
+
 TEST_F(CoherenceTest, FenceThatWasUnderWayForTooLongRenewsNothing) {
   options_.fence_interval = milliseconds(5);
   options_.max_staleness = milliseconds(20);

@@ -86,6 +86,23 @@ TEST_F(PinnedPoolTest, LinkThatIsNotReusableIsClosed) {
   EXPECT_EQ(pool().links(), 0u);
 }
 
+TEST_F(PinnedPoolTest, HalfOfTheLinksIsLeftToThoseWhoCannotDoWithout) {
+  pool_options_.links_max = 5;
+  EXPECT_NE(pool().take_spare(0), nullptr);
+  PinnedLink* const second = pool().take_spare(0);
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(pool().take_spare(0), nullptr);
+
+  pool().release(*second, true);
+  EXPECT_EQ(pool().take_spare(0), second);
+  for (int i = 0; i < 3; ++i) EXPECT_NE(pool().take(0), nullptr);
+}
+
+TEST_F(PinnedPoolTest, OnlyLinkIsNeverToSpare) {
+  EXPECT_EQ(pool().take_spare(0), nullptr);
+  EXPECT_NE(pool().take(0), nullptr);
+}
+
 TEST_F(PinnedPoolTest, LinkNeverChangesItsDbButMakesRoomForOneInAnother) {
   pool_options_.links_max = 2;
   PinnedLink* const zero = pool().take(0);
