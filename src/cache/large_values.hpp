@@ -14,6 +14,10 @@ namespace anteroom::cache {
 /// such a one past the cache costs less than to fetch a large one in vain, and once a minute that is bearable.
 inline constexpr std::chrono::seconds kLargeValuePeriod{60};
 
+/// A reply of so many bytes that cannot be stored is not fetched again, so that nobody collects it before it is passed
+/// on. Of smaller ones, one fetch for all who ask at once is worth more.
+inline constexpr std::size_t kLargeReplyBytes = 256u << 10;
+
 /// Remembers queries whose replies were too large to be fetched, so that they do not travel twice each time. Fixed
 /// size: of keys that share a place, and of queries of one key, the last one counts; the others travel twice. A drop of
 /// the key ends it. Keys are known by their hashes, in all spaces: a false match costs what is cached. No locks:

@@ -257,6 +257,7 @@ bool Shard::commit(const Query& query, FillId fill, EntryKind kind, std::string_
     ++counts_.detached_epoch;
     return false;
   }
+  if (!fits && reply.size() >= kLargeReplyBytes) large_values_.note(query, now, owners_.changes());
   draft.header.owner = static_cast<std::uint8_t>(mine.owner);
   draft.header.epoch = mine.epoch;
   if (!replace(draft, fits, deadlines, store_.moment(now, dead), dead)) return false;

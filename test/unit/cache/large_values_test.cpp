@@ -80,6 +80,19 @@ TEST_F(LargeValuesTest, OtherQuestionsAboutTheKeyAreFetched) {
   EXPECT_EQ(status(cache.result_query(string("k").key, "STRLEN k")), ReadStatus::kFill);
 }
 
+TEST_F(LargeValuesTest, ReplyThatWasTooLargeToBeStoredIsOneToo) {
+  const Query all = result("hash", "HGETALL");
+  const ReadResult read = read_of(all);
+  ASSERT_EQ(read.status, ReadStatus::kFill);
+
+  EXPECT_FALSE(commit(all, read.fill, std::string(2u << 20, 'x')));
+
+  EXPECT_EQ(status(all), ReadStatus::kBypass);
+  EXPECT_EQ(status("hash"), ReadStatus::kFill) << "another question";
+  cache.invalidate(all.key.hash, OwnerId{0});
+  EXPECT_EQ(status(all), ReadStatus::kFill);
+}
+
 TEST_F(LargeValuesTest, FillThatWasDetachedTellsTheSame) {
   const ReadResult result = read_of(string("k"));
   cache.abandon(string("k"), result.fill);
