@@ -154,15 +154,13 @@ TEST_P(LargeValue, BeginsToArriveAndOthersAreAnsweredWhileItIsUnderWay) {
     return sent < static_cast<std::int64_t>(kLarge);
   };
 
-  // A machine that does other things may be too slow to look; one that collects the value never succeeds.
-  bool is_first_served = false;
-  for (int i = 0; i < 10 && !is_first_served; ++i) is_first_served = is_served_meanwhile(large_key());
-  EXPECT_TRUE(is_first_served) << "of a value that was not known";
+  // The first time it travels twice, and what redis has sent says nothing: that is LargeFill's claim. Who looks may be
+  // too slow to see it; one that collects the value never succeeds.
   const std::string known = large_key();
   expect_large(client().ask("GET", known));
-  bool is_next_served = false;
-  for (int i = 0; i < 10 && !is_next_served; ++i) is_next_served = is_served_meanwhile(known);
-  EXPECT_TRUE(is_next_served) << "of one that was";
+  bool is_served = false;
+  for (int i = 0; i < 50 && !is_served; ++i) is_served = is_served_meanwhile(known);
+  EXPECT_TRUE(is_served);
 }
 
 }  // namespace
