@@ -334,6 +334,13 @@ class ProxyTest : public LoopFixture {
     settle();
     EXPECT_EQ(client.peer.take_written(), expected);
   }
+  /// What the client has been sent is an error with these parts.
+  void expect_error(Client& client, std::initializer_list<std::string_view> parts) {
+    EXPECT_TRUE(await([&] { return client.peer.written().ends_with("\r\n"); }));
+    const std::string written = client.peer.take_written();
+    EXPECT_TRUE(written.starts_with('-')) << written;
+    EXPECT_TRUE(contains_all(written, parts));
+  }
   void expect_nothing(Client& client) {
     settle();
     EXPECT_EQ(client.peer.take_written(), "");

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -40,13 +39,6 @@ class SubscriptionHub : public ProxyTest {
     server.send(subscribed(channel));
     expect(client, confirmed("subscribe", channel, count));
     return server;
-  }
-  /// What the client has been sent is an error with these parts.
-  void expect_error(Client& client, std::initializer_list<std::string_view> parts) {
-    EXPECT_TRUE(await([&] { return client.peer.written().ends_with("\r\n"); }));
-    const std::string written = client.peer.take_written();
-    EXPECT_TRUE(written.starts_with('-')) << written;
-    EXPECT_TRUE(contains_all(written, parts));
   }
   [[nodiscard]] std::int64_t subscribers() { return rig().metrics.pubsub_clients.value(); }
 };

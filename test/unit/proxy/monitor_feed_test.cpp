@@ -32,12 +32,6 @@ class MonitorFeed : public ProxyTest {
     expect(client, kOk);
     return server;
   }
-  void expect_error(Client& client, std::initializer_list<std::string_view> parts) {
-    EXPECT_TRUE(await([&] { return client.peer.written().ends_with("\r\n"); }));
-    const std::string written = client.peer.take_written();
-    EXPECT_TRUE(written.starts_with('-')) << written;
-    EXPECT_TRUE(contains_all(written, parts));
-  }
   [[nodiscard]] std::int64_t watchers() { return rig().metrics.monitors.value(); }
 };
 
