@@ -1,4 +1,4 @@
-// Transactions and blocking commands: what a session does on a link of its own.
+// Transactions: what a session does on a link of its own.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -31,8 +31,6 @@ class Pinned : public test::ProxyTest {
     return server;
   }
 };
-
-// --- Transactions ---
 
 TEST_F(Pinned, TransactionRunsOnALinkOfItsOwnAndGivesItBack) {
   Client& client = connect();
@@ -473,174 +471,11 @@ TEST_F(Pinned, ResetEndsTheTransaction) {
   EXPECT_TRUE(await([&] { return server.has("DISCARD"); }));
 }
 
-// --- Blocking commands ---
-
-TEST_F(Pinned, BlockedClientWaitsAndOthersDoNot) {
-  Client& blocked = connect();
-  ask(blocked, "BLPOP q 0", "INCR n");
-  auto& own = link_with("BLPOP q 0");
-  Client& other = connect();
-  ask(other, "INCR m");
-  link_with("INCR m").send(":1\r\n");
-  expect(other, ":1\r\n");
-  EXPECT_EQ(own.requests(), Requests{"BLPOP q 0"}) << "what comes behind waits";
-  expect_nothing(blocked);
-
-  own.send("*2\r\n" + bulk("q") + bulk("v"));
-
-  link_with("INCR n").send(":1\r\n");
-  expect(blocked, "*2\r\n" + bulk("q") + bulk("v") + ":1\r\n");
-  EXPECT_EQ(pool().idle(), 1u);
-}
-
-TEST_F(Pinned, UsersTimeoutIsNotOurs) {
-  options_.link.response_timeout = milliseconds(20);
-  Client& client = connect();
-  ask(client, "BLPOP q 0");
-  auto& server = link_with("BLPOP q 0");
-
-  EXPECT_FALSE(run_until([&] { return !client.peer.written().empty(); }, milliseconds(200)));
-
-  server.send("*-1\r\n");
-  expect(client, "*-1\r\n");
-}
-
-TEST_F(Pinned, ClientThatLeavesIsUnblockedAtTheServerAtOnce) {
-  Client& client = connect();
-  ask(client, "BRPOP q 0");
-  auto& server = link_with("BRPOP q 0");
-
-  client.peer.end_input();
-
-  expect_closed(client);
-  EXPECT_TRUE(await([&] { return server.is_closed_by_peer(); }));
-  EXPECT_EQ(pool().links(), 0u);
-}
-
-TEST_F(Pinned, LossWhileBlockedIsAnErrorOfUnknownOutcome) {
-  Client& client = connect();
-  ask(client, "BLPOP q 0");
-  link_with("BLPOP q 0").close();
-
-  expect(client, "-" + base::StagedError::connection_lost(base::Executed::kUnknown).reply() + "\r\n");
-  ask(client, "PING");
-  expect(client, "+PONG\r\n");
-}
-
-TEST_F(Pinned, PopDropsItsKey) {
-  Client& client = connect();
-  ask(client, "BLMOVE a b LEFT LEFT 0");
-  auto& server = link_with("BLMOVE a b LEFT LEFT 0");
-  cache_value("b", "old");
-
-  server.send(bulk("v"));
-
-  expect(client, bulk("v"));
-  EXPECT_FALSE(is_cached("b"));
-}
-
-TEST_F(Pinned, WrongTimeoutIsForTheServerToTell) {
-  Client& client = connect();
-  ask(client, "BLPOP q nonsense");
-  link_with("BLPOP q nonsense").send("-ERR timeout is not a float or out of range\r\n");
-  expect(client, "-ERR timeout is not a float or out of range\r\n");
-  EXPECT_EQ(pool().links(), 0u);
-}
-
 TEST_F(Pinned, BlockingCommandInATransactionDoesNotBlockTheClient) {
   Client& client = connect();
   auto& server = open(client);
   ask(client, "BLPOP q 0", "EXEC");
   EXPECT_TRUE(await([&] { return server.has("EXEC"); }));
-}
-
-// --- WAIT ---
-
-TEST_F(Pinned, WaitAsksForWhatItsSessionHasWritten) {
-  Client& client = connect();
-  ask(client, "SET k v", "WAIT 1 100");
-  link_with("SET k v").send("+OK\r\n");
-  auto& server = link_with("WAIT 1 100");
-  EXPECT_EQ(server.requests(), (Requests{"PUBLISH __anteroom:wait ", "WAIT 1 100"}));
-
-  server.send(":0\r\n:1\r\n");
-
-  expect(client, "+OK\r\n:1\r\n");
-  EXPECT_EQ(pool().idle(), 1u);
-}
-
-TEST_F(Pinned, WaitThatCannotKnowIsAnError) {
-  Client& client = connect();
-  ask(client, "SET k v", "WAIT 1 100");
-  link_with("SET k v").send("+OK\r\n");
-
-  link_with("WAIT 1 100").send("-NOPERM no publish\r\n:1\r\n");
-
-  expect(client, "+OK\r\n-NOPERM no publish\r\n");
-}
-
-TEST_F(Pinned, WaitOfASessionThatHasWrittenNothingIsPassedOn) {
-  Client& client = connect();
-  ask(client, "GETBIT k 0", "WAIT 0 100");
-  link_with("GETBIT k 0").send(":0\r\n");
-  auto& server = link_with("WAIT 0 100");
-  EXPECT_EQ(server.requests(), Requests{"WAIT 0 100"});
-  server.send(":0\r\n");
-  expect(client, ":0\r\n:0\r\n");
-}
-
-// --- Too few links ---
-
-TEST_F(Pinned, ClientsWaitInLineForALink) {
-  options_.pinned.links_max = 1;
-  Client& first = connect();
-  ask(first, "BLPOP q 0");
-  auto& server = link_with("BLPOP q 0");
-  Client& second = connect();
-  ask(second, "MULTI", "PING");
-  Client& third = connect();
-  ask(third, "WATCH k");
-  expect_nothing(second);
-  EXPECT_EQ(pool().waiters(), 2u);
-
-  server.send("*-1\r\n");
-
-  expect(first, "*-1\r\n");
-  EXPECT_TRUE(await([&] { return server.has("PING"); }));
-  EXPECT_FALSE(server.has("WATCH k"));
-  server.send("+OK\r\n" + std::string(kQueued));
-  expect(second, "+OK\r\n" + std::string(kQueued));
-}
-
-TEST_F(Pinned, WaitThatIsTooLongIsAnErrorAndTheSessionGoesOn) {
-  options_.pinned = {.links_max = 1, .wait_max = milliseconds(20)};
-  Client& first = connect();
-  ask(first, "BLPOP q 0");
-  static_cast<void>(link_with("BLPOP q 0"));
-  Client& second = connect();
-
-  ask(second, "BLPOP p 0", "PING");
-
-  expect(second,
-         "-TRYAGAIN anteroom: no upstream connection within max_wait (stage=pool_acquire executed=no "
-         "after=20ms)\r\n+PONG\r\n");
-}
-
-TEST_F(Pinned, ClientThatLeavesTheLineIsPassedOver) {
-  options_.pinned.links_max = 1;
-  Client& first = connect();
-  ask(first, "BLPOP q 0");
-  auto& server = link_with("BLPOP q 0");
-  Client& second = connect();
-  ask(second, "MULTI");
-  in_turn([&] { session_of(second)->close(); });
-
-  server.send("*-1\r\n");
-
-  expect(first, "*-1\r\n");
-  settle();
-  EXPECT_EQ(pool().idle(), 1u);
-  EXPECT_FALSE(server.has("MULTI"));
 }
 
 }  // namespace

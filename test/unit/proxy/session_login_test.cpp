@@ -1,14 +1,12 @@
-// Who a session is and what it may do, in each mode of authentication.
+// Who a session is and what it may do: everybody, users of the configuration, and strangers.
 #include <gtest/gtest.h>
 
 #include <set>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "access/password.hpp"
-#include "support/session_rig.hpp"
+#include "support/login_rig.hpp"
 
 namespace anteroom::test {
 namespace {
@@ -16,78 +14,7 @@ namespace {
 using proxy::ListenerAuth;
 using Requests = std::vector<std::string>;
 
-constexpr std::string_view kOk = "+OK\r\n";
-constexpr std::string_view kNoAuth = "-NOAUTH Authentication required.\r\n";
-constexpr std::string_view kWrongPassword = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
-constexpr std::string_view kNoPassword =
-    "-ERR AUTH <password> called without any password configured for the default user. Are you sure your "
-    "configuration is correct?\r\n";
-constexpr std::string_view kTooManyFailures =
-    "-ERR anteroom: too many failed authentications from this address (stage=policy executed=no)\r\n";
-constexpr std::string_view kNoKey =
-    "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n";
-
-access::UserSpec user(std::string name, std::string rules, access::UpstreamIdentity upstream = {}) {
-  return {.name = std::move(name),
-          .rules = std::move(rules),
-          .password = {},
-          .upstream = std::move(upstream),
-          .where = "auth.users[0]"};
-}
-
-class SessionLogin : public ProxyTest {
- protected:
-  /// For sessions from now on.
-  void use_users(const std::vector<access::UserSpec>& specs) {
-    auto users = access::UserTable::build(rig().commands, specs);
-    ASSERT_TRUE(users.has_value()) << users.error();
-    rig().auth.users = *users;
-    use_mode(ListenerAuth::kProxy);
-  }
-  void use_mode(ListenerAuth mode) {
-    rig().auth.mode = mode;
-    rig().auth.failures = &failures_;
-  }
-  /// The server tells these users, and every other request waits for the test.
-  void use_passthrough(const std::string& acl_line) {
-    acl_line_ = acl_line;
-    server_.set_answers([this](const std::string& request) -> std::optional<std::string> {
-      if (request != "ACL LIST") return std::nullopt;
-      ++acl_lists_;
-      return acl_line_;
-    });
-    use_mode(ListenerAuth::kPassthrough);
-  }
-  static std::string acl_list(std::string_view line) { return "*1\r\n" + bulk(line); }
-  Client& log_in(const std::string& words) {
-    Client& client = connect();
-    ask(client, words);
-    expect(client, kOk);
-    return client;
-  }
-  /// One that the server lets in, and whose rights are known.
-  Client& log_in_upstream(const std::string& words) {
-    Client& client = log_in(words);
-    EXPECT_TRUE(await([this] { return acl_lists_ > 0 && rig().pool.pending() == 0; }));
-    return client;
-  }
-  std::string answer_to(Client& client, const std::string& words) {
-    ask(client, words);
-    return client.peer.take_written();
-  }
-  /// The newest connection that logged in with these words.
-  ScriptedConnection& link_of(const std::string& auth) {
-    for (std::size_t i = server_.accepted(); i > 0; --i) {
-      const auto& first = server_.connection(i - 1).handshake_requests();
-      if (!first.empty() && first[0] == auth) return server_.connection(i - 1);
-    }
-    throw std::runtime_error("nobody has logged in with " + auth);
-  }
-
-  access::FailureLimiter failures_{{.failures_max = 3}};
-  std::string acl_line_;
-  int acl_lists_ = 0;
-};
+class SessionLogin : public LoginTest {};
 
 // --- Everybody may come in ---
 
@@ -301,7 +228,6 @@ TEST_F(SessionLogin, ClientsOverUnixSocketsCountAsOnePeer) {
   EXPECT_EQ(answer_to(connect_from("unix:"), "AUTH alice secret"), kTooManyFailures);
 }
 
-// However their addresses are written: "2001:db8::a:0:0:1" and "2001:db8::b:0:0:1" have the first 64 bits in common.
 // The server is slow to judge, and meanwhile everybody tries.
 TEST_F(SessionLogin, GuessesAtTheSameTimeAreNoMoreThanOneAfterTheOther) {
   std::size_t asked = 0;
@@ -355,6 +281,7 @@ TEST_F(SessionLogin, WhoWaitsForHisTurnAndLeavesDoesNotTakeIt) {
   EXPECT_TRUE(never([&] { return asked.size() > proxy::LoginQueue::kAtATime + 1; }));
 }
 
+// However their addresses are written: "2001:db8::a:0:0:1" and "2001:db8::b:0:0:1" have the first 64 bits in common.
 TEST_F(SessionLogin, HostsOfOneIpv6NetworkCountAsOnePeer) {
   use_users({user("alice", "on >secret ~* +@all")});
   for (const std::string host : {"[2001:db8::a:0:0:1]:1", "[2001:db8::b:0:0:1]:1", "[2001:db8::1]:1"}) {
@@ -363,190 +290,6 @@ TEST_F(SessionLogin, HostsOfOneIpv6NetworkCountAsOnePeer) {
 
   EXPECT_EQ(answer_to(connect_from("[2001:db8::c:1:2:3]:1"), "AUTH alice secret"), kTooManyFailures);
   EXPECT_EQ(answer_to(connect_from("[2001:db8:0:1::1]:1"), "AUTH alice secret"), kOk) << "another network";
-}
-
-// --- Users of the server ---
-
-TEST_F(SessionLogin, ServerLetsItsUsersIn) {
-  use_passthrough(acl_list("user alice on nopass ~* &* +@all"));
-  Client& client = connect();
-  EXPECT_EQ(answer_to(client, "GET k"), kNoAuth);
-  EXPECT_EQ(server_.accepted(), 0u);
-
-  ask(client, "AUTH alice secret", "INCR n");
-  expect(client, kOk);
-  EXPECT_TRUE(await([&] { return link_of("AUTH alice secret").has("INCR n"); }));
-  link_of("AUTH alice secret").send(":1\r\n");
-
-  expect(client, ":1\r\n");
-  EXPECT_EQ(failures_.failures(), 0u);
-}
-
-TEST_F(SessionLogin, PasswordThatTheServerDoesNotKnowIsWrong) {
-  server_.set_handshake([](const std::string& request) -> std::optional<std::string> {
-    return request.starts_with("AUTH ") ? std::string(kWrongPassword) : std::string(kOk);
-  });
-  use_passthrough(acl_list("user alice on nopass ~* +@all"));
-  Client& client = connect();
-
-  ask(client, "AUTH alice wrong");
-  expect(client, kWrongPassword);
-
-  EXPECT_EQ(answer_to(client, "GET k"), kNoAuth);
-  EXPECT_EQ(failures_.failures(), 1u);
-  EXPECT_TRUE(rig().outages.is_up()) << "no outage";
-}
-
-TEST_F(SessionLogin, ServerThatIsNotThereIsNoWrongPassword) {
-  use_passthrough({});
-  server_.stop_listening();
-  Client& client = connect();
-
-  ask(client, "AUTH alice secret");
-  EXPECT_TRUE(await([&] { return client.peer.written().ends_with("\r\n"); }));
-
-  EXPECT_TRUE(client.peer.take_written().starts_with("-MASTERDOWN"));
-  EXPECT_EQ(answer_to(client, "GET k"), kNoAuth);
-  EXPECT_EQ(failures_.failures(), 0u);
-}
-
-// Links live longer than passwords.
-TEST_F(SessionLogin, PasswordIsAskedOfTheServerEachTime) {
-  use_passthrough(acl_list("user alice on nopass ~* +@all"));
-  Client& first = log_in_upstream("AUTH alice old");
-  ScriptedConnection& server = link_of("AUTH alice old");
-  ask(first, "INCR n");
-  EXPECT_TRUE(await([&] { return server.has("INCR n"); }));
-  server.send(":1\r\n");
-  expect(first, ":1\r\n");
-  Client& second = connect();
-
-  ask(second, "AUTH alice old");  // which has been changed meanwhile
-  EXPECT_TRUE(await([&] { return server.has("AUTH alice old"); }));
-  server.send(kWrongPassword);
-
-  expect(second, kWrongPassword);
-  EXPECT_EQ(answer_to(second, "GET k"), kNoAuth);
-  EXPECT_EQ(failures_.failures(), 1u);
-}
-
-TEST_F(SessionLogin, HitIsForThoseWhomTheServerWouldLetRead) {
-  cache_value("pub:1", "public");
-  cache_value("priv:1", "private");
-  use_passthrough(acl_list("user alice on nopass ~pub:* +@read"));
-  Client& client = log_in_upstream("AUTH alice secret");
-
-  EXPECT_EQ(answer_to(client, "GET pub:1"), bulk("public"));
-  ask(client, "GET priv:1");
-  ScriptedConnection& server = link_of("AUTH alice secret");
-  EXPECT_TRUE(await([&] { return server.has("GET priv:1"); }));
-  server.send(kNoKey);
-
-  expect(client, kNoKey);
-}
-
-TEST_F(SessionLogin, RightThatWasTakenAwayEndsTheHits) {
-  cache_value("k", "v");
-  use_passthrough(acl_list("user alice on nopass ~* +@read"));
-  Client& client = log_in_upstream("AUTH alice secret");
-  EXPECT_EQ(answer_to(client, "GET k"), bulk("v"));
-
-  acl_line_ = acl_list("user alice on nopass ~other +@read");
-  in_turn([this] { rig().upstream_users.tick(rig().forwarder); });
-  EXPECT_TRUE(await([this] { return acl_lists_ == 2 && rig().pool.pending() == 0; }));
-  ask(client, "GET k");
-
-  EXPECT_EQ(client.peer.take_written(), "");
-  EXPECT_TRUE(await([&] { return link_of("AUTH alice secret").has("GET k"); }));
-}
-
-TEST_F(SessionLogin, UserWhoIsGoneHasNoHits) {
-  cache_value("k", "v");
-  use_passthrough(acl_list("user bob on nopass ~* +@all"));
-  Client& client = log_in_upstream("AUTH alice secret");
-
-  EXPECT_EQ(answer_to(client, "GET k"), "");
-}
-
-TEST_F(SessionLogin, ServerThatDoesNotTellItsUsersLeavesNoHits) {
-  cache_value("k", "v");
-  use_passthrough("-NOPERM no acl\r\n");
-  Client& client = log_in_upstream("AUTH alice secret");
-
-  EXPECT_EQ(answer_to(client, "GET k"), "");
-  EXPECT_TRUE(log_.has("users of the server not known"));
-}
-
-TEST_F(SessionLogin, NothingIsKnownOfRightsOnceAnAclCommandHasBeenSent) {
-  cache_value("k", "v");
-  use_passthrough(acl_list("user alice on nopass ~* +@all"));
-  Client& client = log_in_upstream("AUTH alice secret");
-  EXPECT_EQ(answer_to(client, "GET k"), bulk("v"));
-
-  ask(client, "ACL SETUSER alice resetkeys", "PING", "GET k");
-
-  EXPECT_EQ(client.peer.take_written(), "") << "neither is answered before the server has";
-  EXPECT_TRUE(await([&] { return link_of("AUTH alice secret").has("GET k"); }));
-  EXPECT_EQ(acl_lists_, 2);
-}
-
-TEST_F(SessionLogin, WhatIsAnsweredHereInTheServersPlaceIsRefusedAsThere) {
-  use_passthrough(acl_list("user alice on nopass ~* resetchannels &news +@read +subscribe +client"));
-  Client& client = log_in_upstream("AUTH alice secret");
-
-  EXPECT_EQ(answer_to(client, "SUBSCRIBE other"),
-            "-NOPERM this user has no permissions to access one of the channels used as arguments\r\n");
-  EXPECT_TRUE(answer_to(client, "MONITOR").starts_with("-NOPERM this user has no permissions to run the 'monitor'"));
-  EXPECT_TRUE(answer_to(client, "ANTEROOM CACHE FLUSH").starts_with("-NOPERM this user has no permissions to run the"));
-}
-
-// --- A link of one's own ---
-
-TEST_F(SessionLogin, LinkOfTheUserBeforeIsNotTheNextOnes) {
-  use_passthrough(acl_list("user alice on nopass ~* +@all"));
-  Client& client = log_in_upstream("AUTH alice secret");
-  ask(client, "WATCH k");
-  EXPECT_TRUE(await([&] { return link_of("AUTH alice secret").has("WATCH k"); }));
-  ScriptedConnection& watching = link_of("AUTH alice secret");
-  watching.send(kOk);
-  expect(client, kOk);
-
-  ask(client, "AUTH bob secret");
-  expect(client, kOk);
-  EXPECT_TRUE(await([&] { return watching.is_closed_by_peer(); }));
-  ask(client, "MULTI", "EXEC");
-
-  expect(client, "+OK\r\n-EXECABORT Transaction discarded because of previous errors.\r\n");
-}
-
-TEST_F(SessionLogin, TrackingOfTheUserBeforeEndsWithItsConnection) {
-  use_passthrough(acl_list("user alice on nopass ~* +@all"));
-  Client& client = log_in_upstream("AUTH alice secret");
-  ask(client, "CLIENT TRACKING ON NOLOOP");
-  EXPECT_TRUE(await([&] { return link_of("AUTH alice secret").has("CLIENT TRACKING ON NOLOOP"); }));
-  link_of("AUTH alice secret").send(kOk);
-  expect(client, kOk);
-
-  ask(client, "AUTH bob secret");
-
-  EXPECT_TRUE(await([&] { return client.peer.is_closed(); }));
-  EXPECT_EQ(client.peer.take_written(), kOk);
-}
-
-TEST_F(SessionLogin, LinkOfOnesOwnIsKeptByWhoLogsInAgain) {
-  use_passthrough(acl_list("user alice on nopass ~* +@all"));
-  Client& client = log_in_upstream("AUTH alice secret");
-  ask(client, "WATCH k");
-  EXPECT_TRUE(await([&] { return link_of("AUTH alice secret").has("WATCH k"); }));
-  ScriptedConnection& watching = link_of("AUTH alice secret");
-  watching.send(kOk);
-  expect(client, kOk);
-
-  ask(client, "AUTH alice secret");
-  expect(client, kOk);
-  ask(client, "MULTI");
-
-  EXPECT_TRUE(await([&] { return watching.has("MULTI"); }));
 }
 
 }  // namespace
