@@ -35,8 +35,16 @@ inline access::UserSpec user(std::string name, std::string rules, access::Upstre
           .where = "auth.users[0]"};
 }
 
-/// Sessions that log in. What the server tells of its users is asked of it until the last of them has gone.
-class LoginTest : public ProxyTest {
+/// What the server tells of its users, and who has failed. Asked until the last of the rig has gone, so it must outlive
+/// that.
+struct ServersUsers {
+  access::FailureLimiter failures_{{.failures_max = 3}};
+  std::string acl_line_;
+  int acl_lists_ = 0;
+};
+
+/// Sessions that log in.
+class LoginTest : protected ServersUsers, public ProxyTest {
  protected:
   /// For sessions from now on.
   void use_users(const std::vector<access::UserSpec>& specs) {
@@ -52,10 +60,11 @@ class LoginTest : public ProxyTest {
   /// The server tells these users, and every other request waits for the test.
   void use_passthrough(const std::string& acl_line) {
     acl_line_ = acl_line;
-    server_.set_answers([this](const std::string& request) -> std::optional<std::string> {
+    ServersUsers& users = *this;
+    server_.set_answers([&users](const std::string& request) -> std::optional<std::string> {
       if (request != "ACL LIST") return std::nullopt;
-      ++acl_lists_;
-      return acl_line_;
+      ++users.acl_lists_;
+      return users.acl_line_;
     });
     use_mode(proxy::ListenerAuth::kPassthrough);
   }
@@ -84,10 +93,6 @@ class LoginTest : public ProxyTest {
     }
     throw std::runtime_error("nobody has logged in with " + auth);
   }
-
-  access::FailureLimiter failures_{{.failures_max = 3}};
-  std::string acl_line_;
-  int acl_lists_ = 0;
 };
 
 }  // namespace anteroom::test
