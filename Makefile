@@ -20,25 +20,34 @@ out := build/$(MODE)
 
 # --- What there is ---------------------------------------------------------------------------------------------------
 
+# A hiredis made by conf/setup/build-hiredis.sh goes before the system's.
+pkg_config := PKG_CONFIG_PATH=$(CURDIR)/build/deps/lib/pkgconfig pkg-config
+
+# QUIC is left out where the system has no ngtcp2 that is new enough.
+has_quic := $(shell $(pkg_config) --atleast-version=1.11 libngtcp2 libngtcp2_crypto_gnutls 2>/dev/null && echo yes)
+needs_quic := src/quic/%.cpp src/gateway/% src/client/quic% test/unit/quic/% test/unit/gateway/% test/unit/client/quic% test/e2e/quic% test/e2e/gateway% \
+              test/fuzz/quic% test/bench/quic% test/load/% test/support/quic%
+files = $(if $(has_quic),$(wildcard $(1)),$(filter-out $(needs_quic),$(wildcard $(1))))
+
 # Lower layers first; a module may use only what stands before it (test/lint/layers.py has the exact edges).
 module_order := base metrics resp config command access cache net quic route upstream backend proxy admin server \
                 gateway client main
-source_folders := $(patsubst src/%/,%,$(sort $(dir $(wildcard src/*/*.cpp))))
+source_folders := $(patsubst src/%/,%,$(sort $(dir $(call files,src/*/*.cpp))))
 unplaced := $(filter-out $(module_order),$(source_folders))
 $(if $(unplaced),$(error src/ has folders that module_order in the Makefile does not place: $(unplaced)))
 modules := $(filter $(source_folders),$(module_order))
 
-sources := $(sort $(wildcard src/*/*.cpp))
-headers := $(sort $(wildcard src/*/*.hpp include/anteroom/*.hpp))
-test_sources := $(sort $(wildcard test/*/*.cpp test/unit/*/*.cpp))
-test_headers := $(sort $(wildcard test/support/*.hpp))
-all_code := $(sort $(sources) $(headers) $(test_sources) $(test_headers) $(wildcard test/*/*.hpp test/unit/*/*.hpp))
+sources := $(sort $(call files,src/*/*.cpp))
+headers := $(sort $(call files,src/*/*.hpp include/anteroom/*.hpp))
+test_sources := $(sort $(call files,test/*/*.cpp test/unit/*/*.cpp))
+test_headers := $(sort $(call files,test/support/*.hpp))
+all_code := $(sort $(sources) $(headers) $(test_sources) $(test_headers) $(call files,test/*/*.hpp test/unit/*/*.hpp))
 
 program_main := src/main/main.cpp
 suites := $(foreach kind,property contract e2e,$(if $(wildcard test/$(kind)/*_test.cpp),$(kind)))
-unit_names := $(sort $(patsubst test/unit/%/,%,$(dir $(wildcard test/unit/*/*_test.cpp))))
-fuzz_names := $(patsubst test/fuzz/%_fuzz.cpp,%,$(wildcard test/fuzz/*_fuzz.cpp))
-bench_names := $(patsubst test/bench/%.cpp,%,$(wildcard test/bench/*.cpp))
+unit_names := $(sort $(patsubst test/unit/%/,%,$(dir $(call files,test/unit/*/*_test.cpp))))
+fuzz_names := $(patsubst test/fuzz/%_fuzz.cpp,%,$(call files,test/fuzz/*_fuzz.cpp))
+bench_names := $(patsubst test/bench/%.cpp,%,$(call files,test/bench/*.cpp))
 
 # --- Compilers and flags ---------------------------------------------------------------------------------------------
 
@@ -62,9 +71,8 @@ mode_flags_fuzz := $(mode_flags_asan) -fsanitize=fuzzer-no-link
 mode_flags := $(mode_flags_$(MODE))
 $(if $(mode_flags),,$(error MODE=$(MODE) is not one of release bench debug check asan tsan fuzz))
 
-# A hiredis made by conf/setup/build-hiredis.sh goes before the system's.
-pkg_config := PKG_CONFIG_PATH=$(CURDIR)/build/deps/lib/pkgconfig pkg-config
 packages := libevent libevent_pthreads hiredis spdlog gnutls
+packages += $(if $(has_quic),libngtcp2 libngtcp2_crypto_gnutls)
 package_cflags := $(shell $(pkg_config) --cflags $(packages) 2>/dev/null)
 package_libs := $(shell $(pkg_config) --libs $(packages) 2>/dev/null)
 ifneq ($(filter asan tsan fuzz,$(MODE)),)
@@ -75,7 +83,8 @@ endif
 
 warnings := -Wall -Wextra -Wconversion -Wshadow
 third_party := $(patsubst -I%,-isystem %,$(package_cflags))
-common_flags := -std=c++23 -pthread $(warnings) -Isrc -Iinclude $(third_party) $(CPPFLAGS) $(CXXFLAGS)
+common_flags := -std=c++23 -pthread $(warnings) -Isrc -Iinclude $(third_party) $(if $(has_quic),-DANTEROOM_QUIC) \
+                $(CPPFLAGS) $(CXXFLAGS)
 src_flags := $(common_flags) $(mode_flags)
 # Tests are compiled at -O1, which takes two thirds of the time of -O2.
 test_flags := $(common_flags) -Itest $(patsubst -O2,-O1,$(mode_flags))
@@ -96,10 +105,10 @@ support := $(out)/libtest_support.a
 
 # A changed folder means that a file came or went; then its archive is made anew.
 define library_rule
-$(call library_of,$(1)): $(call object_of,$(filter-out $(program_main),$(wildcard src/$(1)/*.cpp))) src/$(1)
+$(call library_of,$(1)): $(call object_of,$(filter-out $(program_main),$(call files,src/$(1)/*.cpp))) src/$(1)
 endef
 $(foreach module,$(modules),$(eval $(call library_rule,$(module))))
-$(support): $(call object_of,$(wildcard test/support/*.cpp)) $(wildcard test/support)
+$(support): $(call object_of,$(call files,test/support/*.cpp)) $(wildcard test/support)
 
 $(out)/lib%.a:
 	@echo "  AR    $@"
@@ -153,20 +162,27 @@ gtest_libs := -lgmock -lgtest_main -lgtest -lrapidcheck
 trace_libs := -llzma
 
 define unit_rule
-$(out)/unit_$(1): $(call object_of,$(wildcard test/unit/$(1)/*.cpp)) $(support) \
+$(out)/unit_$(1): $(call object_of,$(call files,test/unit/$(1)/*.cpp)) $(support) \
     $(if $(filter $(1),$(modules)),$(call libraries_up_to,$(1)),$(all_libraries)) test/unit/$(1)
 	$$(call link,$(gtest_libs))
 endef
 $(foreach unit,$(unit_names),$(eval $(call unit_rule,$(unit))))
 
 define suite_rule
-$(out)/suite_$(1): $(call object_of,$(wildcard test/$(1)/*.cpp)) $(support) $(all_libraries) test/$(1)
+$(out)/suite_$(1): $(call object_of,$(call files,test/$(1)/*.cpp)) $(support) $(all_libraries) test/$(1)
 	$$(call link,$(gtest_libs) $(trace_libs))
 endef
 $(foreach suite,$(suites),$(eval $(call suite_rule,$(suite))))
 
 # Run by the end-to-end tests, which find it beside their own program.
 $(out)/hiredis_client: $(call object_of,$(wildcard test/clients/*.cpp)) test/clients
+	$(link)
+
+# For test/bench/quic_cpu.py and test/bench/quic_loss.py.
+$(out)/stream_load: $(call object_of,$(wildcard test/load/*.cpp)) $(all_libraries)
+	$(link)
+
+$(out)/tun_relay: $(call object_of,$(wildcard test/netem/*.cpp))
 	$(link)
 
 # Loaded into the redis-server of the end-to-end tests, which is built without sanitizers.

@@ -10,7 +10,8 @@ set -euo pipefail
 suite=trixie
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 deps=$root/build/deps
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+# shellcheck source=conf/setup/debian-archive.sh
+. "$root/conf/setup/debian-archive.sh"
 
 die() {
   echo "build-hiredis: $*" >&2
@@ -19,39 +20,8 @@ die() {
 
 is_built() { PKG_CONFIG_PATH=$deps/lib/pkgconfig pkg-config --atleast-version=1.1 hiredis; }
 
-# REPO_URI serves both sources.list and *.sources files, and needs no downloaded package lists.
-archive_uri() {
-  # shellcheck disable=SC2016  # apt fills these in, not the shell
-  apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-    awk -v own="$1" '$1 == own && $2 == "main" && !seen { seen = 1; print $3 }'
-}
-
-write_apt_config() { # state folder
-  mkdir -p "$1"/{lists/partial,cache/archives/partial}
-  cat >"$1/apt.conf" <<CONF
-Dir::State "$1";
-Dir::State::lists "$1/lists";
-Dir::Cache "$1/cache";
-Dir::Etc::sourcelist "$1/sources.list";
-Dir::Etc::sourceparts "/dev/null";
-Acquire::Retries "3";
-Acquire::AllowInsecureRepositories "false";
-APT::Get::AllowUnauthenticated "false";
-// The build folder may be closed to apt's own user; what it fetches is verified all the same.
-APT::Sandbox::User "root";
-CONF
-}
-
 fetch_source() { # work folder; leaves the source in <work folder>/hiredis
-  local uri own
-  # shellcheck source=/dev/null
-  own=$(. /etc/os-release && echo "$VERSION_CODENAME")
-  uri=$(archive_uri "$own")
-  [[ -n $uri ]] || die "apt knows no archive for $own/main"
-  [[ -r $keyring ]] || die "$keyring is missing (package debian-archive-keyring)"
-
-  write_apt_config "$1/apt"
-  echo "deb-src [signed-by=$keyring] $uri $suite main" >"$1/apt/sources.list"
+  write_apt_config "$1/apt" deb-src "$suite" || die "cannot use the archive of $suite"
   APT_CONFIG=$1/apt/apt.conf apt-get update -qq
   (cd "$1" && APT_CONFIG=$1/apt/apt.conf apt-get source -qq --download-only hiredis)
   # apt has checked the archive's signature and every file's hash; the uploader's own key is not at hand.

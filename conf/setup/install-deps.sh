@@ -25,7 +25,7 @@ tool_packages=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
   codespell shellcheck universal-ctags 'docker-compose|docker-compose-v2'
 )
-# For the hiredis that build-hiredis.sh makes on Debian 12.
+# For the hiredis and the ngtcp2 of Debian 12, which come from its newer suites.
 source_packages=(dpkg-dev debian-archive-keyring)
 
 hiredis_is_new_enough() {
@@ -112,6 +112,7 @@ main() {
 
   mapfile -t missing < <(missing_of "${wanted[@]}")
   if ((${#missing[@]})); then install_missing "${missing[@]}"; fi
+  "$here/install-ngtcp2.sh"
   if [[ $level != build ]]; then "$here/install-clients.sh"; fi
   hiredis_is_new_enough && return
   if release_is bookworm; then
