@@ -210,9 +210,10 @@ void HiredisBackend::dial_failed(const base::StagedError& error) {
 
 void HiredisBackend::on_disconnected() {
   redis_ = nullptr;
+  const std::optional<net::ConnectError> trouble = stream_ ? stream_->trouble() : std::nullopt;
   drop_stream();
   if (state_ == State::kHandshaking) {
-    dial_failed(base::StagedError::handshake_lost());
+    dial_failed(trouble ? trouble->staged(options_.target) : base::StagedError::handshake_lost());
     return;
   }
   if (state_ == State::kUp) {
@@ -232,7 +233,8 @@ void HiredisBackend::on_disconnected() {
     }
   }
   fences_ = 0;
-  const auto lost = base::StagedError::connection_lost(base::Executed::kUnknown);
+  const auto lost = base::StagedError::connection_lost(base::Executed::kUnknown,
+                                                       trouble ? base::Stage::kQuic : base::Stage::kResponse);
   for (const Fetch& fetch : std::exchange(in_flight_, {})) fail(fetch, lost);
 }
 

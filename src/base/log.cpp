@@ -127,11 +127,11 @@ class FileSink final : public spdlog::sinks::sink {
   void report_dropped(int fd) {
     const std::size_t dropped = queue_->overrun_counter();
     if (dropped == dropped_) return;
-    const std::size_t added = dropped - std::exchange(dropped_, dropped);
+    const log::Field added("count", dropped - std::exchange(dropped_, dropped));
     write_line(fd, detail::format_line(format_, {.time = std::chrono::system_clock::now(),
                                                  .level = Level::kWarn,
                                                  .event = "log lines dropped",
-                                                 .fields = {{"count", added}}}));
+                                                 .fields = {&added, 1}}));
   }
 
   const std::string path_;
@@ -211,7 +211,7 @@ std::string_view to_string(Level level) noexcept { return kLevelNames[static_cas
 
 void set_level(Level level) noexcept { detail::threshold.store(level, std::memory_order_relaxed); }
 
-void detail::write(Level level, std::string_view event, Fields fields) {
+void detail::write(Level level, std::string_view event, std::span<const Field> fields) {
   const std::shared_ptr<Target> target = current_target();
   Line line{.time = std::nullopt, .level = level, .event = event, .fields = fields};
   if (target->has_time()) line.time = std::chrono::system_clock::now();

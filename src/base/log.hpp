@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <expected>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -69,7 +70,7 @@ void shutdown();
 
 namespace detail {
 extern std::atomic<Level> threshold;
-void write(Level level, std::string_view event, Fields fields);
+void write(Level level, std::string_view event, std::span<const Field> fields);
 }  // namespace detail
 
 /// True when a line of this level would be written. Ask before work that is done for a log line only.
@@ -80,6 +81,10 @@ void set_level(Level level) noexcept;
 
 /// A disabled level costs the check alone; fields are views, so nothing was built for them.
 inline void write(Level level, std::string_view event, Fields fields = {}) {
+  if (is_enabled(level)) detail::write(level, event, {fields.begin(), fields.size()});
+}
+/// For fields whose number is known at run time only.
+inline void write(Level level, std::string_view event, std::span<const Field> fields) {
   if (is_enabled(level)) detail::write(level, event, fields);
 }
 inline void trace(std::string_view event, Fields fields = {}) { write(Level::kTrace, event, fields); }

@@ -14,7 +14,7 @@ struct Line {
   std::optional<std::chrono::system_clock::time_point> time;  ///< left out when unset
   Level level = Level::kInfo;
   std::string_view event;
-  Fields fields;
+  std::span<const Field> fields;
 };
 
 /// Longer strings are cut and end in "...": one field must not fill the disk.

@@ -43,6 +43,8 @@ std::string_view to_string(Stage stage) noexcept {
       return "connect_unix";
     case Stage::kTls:
       return "tls";
+    case Stage::kQuic:
+      return "quic";
     case Stage::kHandshake:
       return "handshake";
     case Stage::kWriteStall:
@@ -101,6 +103,11 @@ StagedError StagedError::tls_refused(std::string_view reason) {
   return make(Stage::kTls, Executed::kNo, kErr, "upstream TLS verification failed", " reason=" + first_word(reason));
 }
 
+StagedError StagedError::quic_failed(std::string_view why, Milliseconds after) {
+  return make(Stage::kQuic, Executed::kNo, kMasterDown, "no connection to the gateway: " + std::string(why),
+              after_ms(after));
+}
+
 StagedError StagedError::handshake_timeout(Milliseconds after) {
   return make(Stage::kHandshake, Executed::kNo, kMasterDown, "upstream did not answer the handshake", after_ms(after));
 }
@@ -143,12 +150,12 @@ StagedError StagedError::no_reply(Milliseconds after) {
               "no reply from upstream within " + std::to_string(after.count()) + "ms");
 }
 
-StagedError StagedError::connection_lost(Executed executed) {
+StagedError StagedError::connection_lost(Executed executed, Stage stage) {
   // Not fully sent means that the server cannot have run it: it needs the whole frame.
   if (executed == Executed::kNo) {
-    return make(Stage::kResponse, executed, kTryAgain, "upstream connection lost before the request was sent");
+    return make(stage, executed, kTryAgain, "upstream connection lost before the request was sent");
   }
-  return make(Stage::kResponse, executed, kConnectionLost, "upstream connection lost before the reply");
+  return make(stage, executed, kConnectionLost, "upstream connection lost before the reply");
 }
 
 StagedError StagedError::reply_cut() {

@@ -16,6 +16,7 @@ enum class Stage : std::uint8_t {
   kConnect,
   kConnectUnix,
   kTls,
+  kQuic,
   kHandshake,
   kWriteStall,
   kResponse,
@@ -51,6 +52,8 @@ struct StagedError {
   static StagedError tls_failed(std::string_view why, Milliseconds after);
   /// A certificate was refused, the upstream's by us or ours by it. `reason` is one word.
   static StagedError tls_refused(std::string_view reason);
+  /// The QUIC connection to the gateway did not come about. `why` names the gateway.
+  static StagedError quic_failed(std::string_view why, Milliseconds after);
   static StagedError handshake_timeout(Milliseconds after);
   static StagedError handshake_lost();
   /// `upstream_code` is the first word of the upstream's own error.
@@ -63,7 +66,8 @@ struct StagedError {
   static StagedError no_link(Milliseconds after);
   static StagedError write_stalled(Milliseconds after);
   static StagedError no_reply(Milliseconds after);
-  static StagedError connection_lost(Executed executed);
+  /// `stage` is kQuic where the connection to the gateway was.
+  static StagedError connection_lost(Executed executed, Stage stage = Stage::kResponse);
   static StagedError reply_cut();
   static StagedError shutting_down();
 };

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -13,11 +14,12 @@
 namespace anteroom::config {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Subcommand>, 4> kSubcommands{
+constexpr std::array<std::pair<std::string_view, Subcommand>, 5> kSubcommands{
     {{"serve", Subcommand::kServe},
      {"check", Subcommand::kCheck},
      {"options", Subcommand::kOptions},
-     {"hash-password", Subcommand::kHashPassword}}};
+     {"hash-password", Subcommand::kHashPassword},
+     {"gateway", Subcommand::kGateway}}};
 
 std::vector<std::string> flag_names() {
   std::vector<std::string> names{"--config", "--help", "--version"};
@@ -39,6 +41,8 @@ class Parser {
         out_.wants_help = true;
       } else if (argument.starts_with("--")) {
         take_flag(argument);
+      } else if (argument == "-l" || argument == "-r" || argument == "-u") {
+        take_short_flag(argument);
       } else if (argument.starts_with('-') && argument.size() > 1) {
         // Two bytes only: what follows could be a value.
         refuse_flag(argument.substr(0, 2), argument.size() > 2);
@@ -46,10 +50,42 @@ class Parser {
         take_word(argument);
       }
     }
+    settle_short_flags();
     return std::move(out_);
   }
 
  private:
+  void take_short_flag(const std::string& flag) {
+    if (const auto value = next_value()) {
+      short_flags_[flag] = *value;
+    } else {
+      refuse(flag, "needs a value");
+    }
+  }
+
+  /// `-r` alone is an address of TCP, as `-u tcp` says; with `-u unix` it is a path.
+  void settle_short_flags() {
+    if (short_flags_.empty()) return;
+    if (out_.subcommand != Subcommand::kGateway) {
+      refuse(short_flags_.begin()->first, "is only for `anteroom gateway`");
+      return;
+    }
+    if (const auto listen = short_flags_.find("-l"); listen != short_flags_.end()) {
+      out_.flags.push_back({.option = find_by_path("gateway.listen"), .name = "-l", .value = listen->second});
+    }
+    const auto kind = short_flags_.find("-u");
+    const bool is_unix = kind != short_flags_.end() && kind->second == "unix";
+    if (kind != short_flags_.end() && !is_unix && kind->second != "tcp") {
+      refuse("-u", in_quotes(kind->second) + " is not tcp or unix");
+    } else if (const auto remote = short_flags_.find("-r"); remote != short_flags_.end()) {
+      out_.flags.push_back({.option = find_by_path("upstream.url"),
+                            .name = "-r",
+                            .value = (is_unix ? "unix://" : "redis://") + remote->second});
+    } else if (is_unix) {
+      refuse("-u", "unix needs -r with the path of the socket");
+    }
+  }
+
   void take_flag(const std::string& argument) {
     const std::size_t equals = argument.find('=');
     const std::string name = argument.substr(0, equals);
@@ -64,7 +100,10 @@ class Parser {
       refuse_flag(name, equals != std::string::npos);
       return;
     }
-    const auto value = equals == std::string_view::npos ? next_value() : std::optional(argument.substr(equals + 1));
+    const bool is_switch = option != nullptr && option->kind == Kind::kBool;
+    const auto value = equals != std::string_view::npos ? std::optional(argument.substr(equals + 1))
+                       : is_switch                      ? std::optional(next_switch())
+                                                        : next_value();
     if (!value) {
       refuse(name, "needs a value");
     } else if (option != nullptr) {
@@ -82,6 +121,14 @@ class Parser {
     return arguments_[next_++];
   }
 
+  /// A switch may stand alone, and then is on.
+  std::string next_switch() {
+    const auto is_word = [this](const auto& subcommand) { return subcommand.first == arguments_[next_]; };
+    const bool is_alone =
+        next_ >= arguments_.size() || arguments_[next_].starts_with('-') || std::ranges::any_of(kSubcommands, is_word);
+    return is_alone ? "true" : arguments_[next_++];
+  }
+
   void take_word(const std::string& word) {
     for (const auto& [name, subcommand] : kSubcommands) {
       if (word != name) continue;
@@ -94,8 +141,9 @@ class Parser {
       return;
     }
     has_subcommand_ = true;
-    refuse(in_quotes(word), "unknown subcommand" + suggestion(word, {"serve", "check", "options", "hash-password"}) +
-                                " (there are serve, check, options and hash-password)");
+    refuse(in_quotes(word), "unknown subcommand" +
+                                suggestion(word, {"serve", "check", "options", "hash-password", "gateway", "cli"}) +
+                                " (there are serve, gateway, cli, check, options and hash-password)");
   }
 
   void refuse_flag(std::string_view name, bool has_value) {
@@ -118,6 +166,7 @@ class Parser {
   const std::vector<std::string>& arguments_;
   std::size_t next_ = 0;
   bool has_subcommand_ = false;
+  std::map<std::string, std::string> short_flags_;
   CommandLine out_;
 };
 

@@ -9,7 +9,7 @@
 /// Splits the program's arguments into subcommand and flags. Pure; values are judged by load().
 namespace anteroom::config {
 
-enum class Subcommand : std::uint8_t { kServe, kCheck, kOptions, kHashPassword };
+enum class Subcommand : std::uint8_t { kServe, kCheck, kOptions, kHashPassword, kGateway };
 
 struct Flag {
   const Descriptor* option;
@@ -27,7 +27,8 @@ struct CommandLine {
 };
 
 /// `arguments` without the program's name. Flags are `--name value` or `--name=value`, with '-' and '_' the same in
-/// names, before or after the subcommand.
+/// names, before or after the subcommand. `gateway` also takes the short flags of the tool that it follows: -l
+/// ADDR:PORT, -r ADDR:PORT|PATH and -u tcp|unix.
 [[nodiscard]] CommandLine parse_command_line(const std::vector<std::string>& arguments);
 
 /// Overwrites the values of secret flags and the passwords in URLs, so that `ps` does not show them. Call it after the

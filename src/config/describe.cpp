@@ -156,7 +156,8 @@ beats the file, which beats the default; an empty variable counts as unset. `ant
 
 * The file is named by `--config FILE` or `ANTEROOM_CONFIG`. It holds one JSON object; `listen.port` below stands for
   `{"listen": {"port": 8001}}`. A key that is not in the tables is an error.
-* Flags are `--name value` or `--name=value`; `_` and `-` are the same in their names.
+* Flags are `--name value` or `--name=value`; `_` and `-` are the same in their names. One that is true or false may stand
+  alone, and then is true.
 * Lists are JSON lists of strings; in flags and variables their items are separated by commas.
 * Sizes are bytes; they may end in `k`, `kb`, `m`, `mb`, `g` or `gb` (`1k` is 1000, `1kb` is 1024), in the file as a string.
 * Where a second name is given, it is the one of the original caching tool. If both are in the environment, the first counts.
@@ -176,6 +177,8 @@ constexpr std::string_view kHelpStart =
     R"(anteroom, a caching front-end for Redis
 
   anteroom [serve] [FLAGS]   serve clients until SIGTERM or Ctrl-C
+  anteroom gateway [FLAGS]   stand beside Redis and pass on what comes by QUIC; -l, -r and -u as well
+  anteroom cli --quic ...    talk to a gateway; see `anteroom cli --help`
   anteroom check [FLAGS]     print the effective configuration and where each value comes from, or all that is wrong with it
   anteroom options           print the reference of all options, with their names in the file and the environment
   anteroom hash-password     read a password from standard input and print its hash for auth.users

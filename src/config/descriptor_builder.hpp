@@ -49,7 +49,10 @@ template <>
 inline constexpr std::array<std::string_view, 2> kChoices<log::Format>{"logfmt", "json"};
 
 template <>
-inline constexpr std::array<std::string_view, 3> kChoices<ListenerType>{"tcp", "unix", "tls"};
+inline constexpr std::array<std::string_view, 3> kChoices<Congestion>{"cubic", "bbr", "reno"};
+
+template <>
+inline constexpr std::array<std::string_view, 4> kChoices<ListenerType>{"tcp", "unix", "tls", "quic"};
 template <>
 inline constexpr std::array<std::string_view, 3> kChoices<ClientCertificates>{"none", "optional", "required"};
 template <>
@@ -122,7 +125,9 @@ Descriptor option(Descriptor descriptor) {
 [[nodiscard]] std::vector<Descriptor> auth_options();
 [[nodiscard]] std::vector<Descriptor> cache_options();
 [[nodiscard]] std::vector<Descriptor> command_options();
+[[nodiscard]] std::vector<Descriptor> gateway_options();
 [[nodiscard]] std::vector<Descriptor> listen_tls_options();
+[[nodiscard]] std::vector<Descriptor> quic_options();
 [[nodiscard]] std::vector<Descriptor> upstream_tls_options();
 
 }  // namespace anteroom::config

@@ -262,7 +262,7 @@ std::vector<Descriptor> all_options() {
   std::vector<Descriptor> all;
   for (const auto group :
        {listen_options, listen_tls_options, upstream_options, upstream_tls_options, pinned_link_options, cache_options,
-        limit_options, command_options, auth_options, other_options}) {
+        limit_options, command_options, auth_options, quic_options, gateway_options, other_options}) {
     const std::vector<Descriptor> part = group();
     all.insert(all.end(), part.begin(), part.end());
   }

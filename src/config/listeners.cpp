@@ -42,11 +42,12 @@ std::optional<std::string> judge_path(Value& value) {
 std::vector<ListenerMember> all_members() {
   using L = ListenerOptions;
   return {
-      member<&L::type>("tcp unix tls", {.path = "type", .doc = "What it is"}),
-      member<&L::bind>("tcp tls", {.path = "bind",
-                                   .doc = "Addresses to listen on; `*` is every address of the machine",
-                                   .judge = judge_not_empty}),
-      member<&L::port>("tcp tls", {.path = "port", .min = 1, .max = 65'535, .doc = "Its port; there is no default"}),
+      member<&L::type>("tcp unix tls quic", {.path = "type", .doc = "What it is"}),
+      member<&L::bind>("tcp tls quic", {.path = "bind",
+                                        .doc = "Addresses to listen on; `*` is every address of the machine",
+                                        .judge = judge_not_empty}),
+      member<&L::port>("tcp tls quic",
+                       {.path = "port", .min = 1, .max = 65'535, .doc = "Its port; there is no default"}),
       member<&L::path>("unix", {.path = "path", .doc = "Its path; there is no default", .judge = judge_path}),
       member<&L::permissions>("unix",
                               {.path = "permissions", .unit = Unit::kOctal, .max = 0777, .doc = "Mode of the socket"}),
@@ -54,15 +55,16 @@ std::vector<ListenerMember> all_members() {
           "tcp unix tls", {.path = "proxy_protocol",
                            .doc = "Whether every connection begins with a header of the PROXY protocol, version 2, "
                                   "which tells the client's address; one without it is closed"}),
-      member<&L::allow>("tcp tls", {.path = "allow",
-                                    .doc = "Networks like `10.0.0.0/8` from which connections are accepted, those of "
-                                           "proxies with `proxy_protocol`; others are closed at once; empty is "
-                                           "everybody"}),
-      member<&L::tls_cert>("tls", {.path = "tls_cert", .doc = "As `listen.tls_cert`"}),
-      member<&L::tls_key>("tls", {.path = "tls_key", .doc = "As `listen.tls_key`"}),
-      member<&L::tls_ca>("tls", {.path = "tls_ca", .doc = "As `listen.tls_ca`"}),
-      member<&L::tls_verify_client>("tls", {.path = "tls_verify_client", .doc = "As `listen.tls_verify_client`"}),
-      member<&L::auth>("tcp unix tls", {.path = "auth", .doc = "How its clients prove who they are"}),
+      member<&L::allow>("tcp tls quic",
+                        {.path = "allow",
+                         .doc = "Networks like `10.0.0.0/8` from which connections are accepted, those of "
+                                "proxies with `proxy_protocol`; others are closed at once; empty is "
+                                "everybody"}),
+      member<&L::tls_cert>("tls quic", {.path = "tls_cert", .doc = "As `listen.tls_cert`"}),
+      member<&L::tls_key>("tls quic", {.path = "tls_key", .doc = "As `listen.tls_key`"}),
+      member<&L::tls_ca>("tls quic", {.path = "tls_ca", .doc = "As `listen.tls_ca`"}),
+      member<&L::tls_verify_client>("tls quic", {.path = "tls_verify_client", .doc = "As `listen.tls_verify_client`"}),
+      member<&L::auth>("tcp unix tls quic", {.path = "auth", .doc = "How its clients prove who they are"}),
   };
 }
 
@@ -91,7 +93,7 @@ class ListenerReader {
   ListenerOptions read(const std::vector<Setting>& settings) {
     for (const Setting& setting : settings) take(setting);
     if (!origins_.contains(listener_.option_of("type"))) {
-      refuse(listener_.option_of("type"), "is missing (tcp, unix or tls)");
+      refuse(listener_.option_of("type"), "is missing (tcp, unix, tls or quic)");
     }
     return std::move(listener_);
   }
@@ -155,7 +157,7 @@ class Checker {
     };
     if (listener.type == Type::kUnix) return need("path", !listener.path.empty());
     need("port", listener.port != 0);
-    if (listener.type != Type::kTls) return;
+    if (!listener.has_certificate()) return;
     need("tls_cert", !listener.tls_cert.empty());
     need("tls_key", !listener.tls_key.empty());
     if (listener.tls_verify_client != ClientCertificates::kNone && listener.tls_ca.empty()) {
@@ -166,6 +168,8 @@ class Checker {
   void check_clash(const ListenerOptions& one, const ListenerOptions& other) {
     const bool is_unix = one.type == Type::kUnix;
     if (is_unix != (other.type == Type::kUnix)) return;
+    // Ports of UDP are others than those of TCP.
+    if ((one.type == Type::kQuic) != (other.type == Type::kQuic)) return;
     if (is_unix && !one.path.empty() && one.path == other.path) {
       refuse(one, "path", "is the path of " + other.option_of("path") + " as well");
     }

@@ -67,7 +67,7 @@ struct UpstreamOptions {
   Milliseconds pinned_idle_max{60'000};    ///< 0: never closed for that
   Milliseconds pinned_age_max{1'800'000};  ///< 0: never closed for that
 
-  // For rediss:// only.
+  // For rediss:// and quic:// only.
   std::string tls_ca;    ///< empty: whom the system trusts
   std::string tls_cert;  ///< empty: none
   std::string tls_key;
@@ -191,6 +191,35 @@ struct LogOptions {
   std::uint32_t every_n = 0;  ///< one access log line for every so many commands; 0: none
 };
 
+enum class Congestion : std::uint8_t { kCubic, kBbr, kReno };
+
+/// Of quic:// upstreams and of the gateway.
+struct QuicOptions {
+  Congestion congestion = Congestion::kCubic;
+  bool pacing = true;
+  std::uint64_t stream_window_bytes = 256 * 1024;
+  std::uint64_t connection_window_bytes = 4 * 1024 * 1024;
+  std::uint64_t send_buffer_bytes = 512 * 1024;  ///< per stream
+  std::uint32_t streams_max = 1024;              ///< per connection
+  std::uint32_t lanes = 16;                      ///< streams that the sessions of a worker share
+  Milliseconds handshake_timeout{2'000};
+  Milliseconds idle_timeout{30'000};
+  Milliseconds silence_timeout{5'000};  ///< 0: never
+  Milliseconds keep_alive{10'000};      ///< 0: never
+  std::uint32_t datagram_bytes = 32'000;
+  bool offload = true;
+};
+
+/// `anteroom gateway`. Its upstream, log and workers are those of everybody.
+struct GatewayOptions {
+  std::vector<std::string> listen{"127.0.0.1:6379"};
+  std::string tls_client_ca;  ///< empty: clients need no certificate
+  bool tls_self_signed = false;
+  bool always_validates = false;
+  std::uint32_t connections_max = 10'000;
+  std::uint32_t streams_max = 10'000;  ///< per worker
+};
+
 struct Options {
   ListenOptions listen;
   UpstreamOptions upstream;
@@ -199,6 +228,8 @@ struct Options {
   CommandOptions commands;
   AuthOptions auth;
   LogOptions log;
+  QuicOptions quic;
+  GatewayOptions gateway;
   std::uint32_t workers = 0;  ///< 0: one for each core
   Milliseconds shutdown_timeout{5'000};
 

@@ -137,9 +137,11 @@ class Resolver {
          {std::pair("upstream.tls_ca", &upstream.tls_ca), std::pair("upstream.tls_cert", &upstream.tls_cert),
           std::pair("upstream.tls_key", &upstream.tls_key),
           std::pair("upstream.tls_server_name", &upstream.tls_server_name)}) {
-      if (!text->empty() && !target_.is_tls) refuse(path, "is given, but upstream.url is not rediss://");
+      if (!text->empty() && !target_.has_certificate()) {
+        refuse(path, "is given, but upstream.url is not rediss:// or quic://");
+      }
     }
-    if (!target_.is_tls || upstream.tls_cert.empty() == upstream.tls_key.empty()) return;
+    if (!target_.has_certificate() || upstream.tls_cert.empty() == upstream.tls_key.empty()) return;
     const bool has_key = upstream.tls_cert.empty();
     refuse(has_key ? "upstream.tls_key" : "upstream.tls_cert",
            std::string("needs ") + (has_key ? "upstream.tls_cert" : "upstream.tls_key") + " beside it");

@@ -122,6 +122,35 @@ Problem set_host_and_port(std::string_view text, Upstream& out) {
   return std::nullopt;
 }
 
+/// `sha256:` and 64 hexadecimal digits.
+Problem set_pin(std::string_view text, Upstream& out) {
+  constexpr std::string_view kAlgorithm = "sha256:";
+  constexpr std::size_t kDigits = 64;
+  const bool is_pin =
+      text.size() == kAlgorithm.size() + kDigits && text.starts_with(kAlgorithm) &&
+      std::ranges::all_of(text.substr(kAlgorithm.size()), [](char c) { return base::hex_value(c) >= 0; });
+  if (!is_pin) return "the pin is not sha256: with 64 hexadecimal digits, as the gateway prints it";
+  out.pin = base::lowercase(text.substr(kAlgorithm.size()));
+  return std::nullopt;
+}
+
+/// What follows the '?' of a quic:// URL.
+Problem set_quic_query(std::string_view query, Upstream& out) {
+  while (!query.empty()) {
+    const std::string_view parameter = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), parameter.size() + 1));
+    if (parameter.starts_with("pin=")) {
+      if (Problem problem = set_pin(parameter.substr(4), out)) return problem;
+    } else if (parameter == "insecure=1") {
+      out.is_insecure = true;
+    } else {
+      return "what follows the '?' is not pin=sha256:... or insecure=1";
+    }
+  }
+  if (out.is_insecure && !out.pin.empty()) return "it has both a pin and insecure=1";
+  return std::nullopt;
+}
+
 /// `[[user:]password@]host[:port][/db]`
 Problem set_tcp(std::string_view text, Upstream& out) {
   out.kind = Upstream::Kind::kTcp;
@@ -130,6 +159,13 @@ Problem set_tcp(std::string_view text, Upstream& out) {
   if (at != std::string_view::npos) {
     if (Problem problem = set_credentials(text.substr(0, at), out)) return problem;
     text.remove_prefix(at + 1);
+  }
+  if (out.is_quic) {
+    const std::size_t question = text.find('?');
+    if (question != std::string_view::npos) {
+      if (Problem problem = set_quic_query(text.substr(question + 1), out)) return problem;
+      text = text.substr(0, question);
+    }
   }
   if (text.find_first_of("?#") != std::string_view::npos)
     return "a redis:// or rediss:// URL has no '?' or '#'; the database goes after a '/'";
@@ -167,16 +203,16 @@ Problem set_unix(std::string_view text, Upstream& out) {
 }
 
 Problem set_url(std::string_view url, Upstream& out) {
-  constexpr std::string_view kExpected = "it must start with redis://, rediss:// or unix://";
+  constexpr std::string_view kExpected = "it must start with redis://, rediss://, quic:// or unix://";
   const std::size_t mark = url.find("://");
   if (url.empty()) return "it is empty";
   if (mark == std::string_view::npos) return std::string(kExpected);
   const std::string scheme = base::lowercase(url.substr(0, mark));
   const std::string_view rest = url.substr(mark + 3);
   out.is_tls = scheme == "rediss";
-  if (scheme == "redis" || scheme == "rediss") return set_tcp(rest, out);
+  out.is_quic = scheme == "quic";
+  if (scheme == "redis" || scheme == "rediss" || scheme == "quic") return set_tcp(rest, out);
   if (scheme == "unix") return set_unix(rest, out);
-  if (scheme == "quic") return scheme + ":// is not available in this version";
   return std::string(kExpected);
 }
 
@@ -209,12 +245,14 @@ std::string display_url(const Upstream& upstream) {
     if (!upstream.password.empty()) add("password=", "***");
     return out;
   }
-  std::string out = (upstream.is_tls ? "rediss://" : "redis://") + user;
+  std::string out = (upstream.is_quic ? "quic://" : upstream.is_tls ? "rediss://" : "redis://") + user;
   if (!user.empty() || !upstream.password.empty()) out += upstream.password.empty() ? ":@" : ":***@";
   const bool is_ipv6 = upstream.host.find(':') != std::string_view::npos;
   out += is_ipv6 ? '[' + upstream.host + ']' : upstream.host;
   out += ':' + std::to_string(upstream.port);
   if (upstream.db != 0) out += '/' + db;
+  if (!upstream.pin.empty()) out += "?pin=sha256:" + upstream.pin;
+  if (upstream.is_insecure) out += "?insecure=1";
   return out;
 }
 

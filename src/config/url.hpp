@@ -19,17 +19,22 @@ struct Upstream {
   std::string host = "localhost";  ///< kTcp: a name or an address, IPv6 without its brackets
   std::uint16_t port = 6379;       ///< kTcp
   bool is_tls = false;             ///< kTcp: rediss://
+  bool is_quic = false;            ///< kTcp: quic://, a gateway; the port is one of UDP
+  std::string pin{};               ///< quic: SHA-256 of the gateway's public key, 64 hexadecimal digits; or empty
+  bool is_insecure = false;        ///< quic: nothing is asked of its certificate
   std::string path{};              ///< kUnix: absolute, at most kUnixPathMax bytes
   std::string user{};              ///< empty: the default user
   std::string password{};          ///< empty: no authentication
   int db = 0;
 
+  /// The other side proves who it is by a certificate.
+  [[nodiscard]] bool has_certificate() const noexcept { return is_tls || is_quic; }
   bool operator==(const Upstream&) const = default;
 };
 
-/// Parses `redis://[[user:]password@]host[:port][/db]`, the same with `rediss://` for TLS, and
-/// `unix:///path[?db=N&user=...&password=...]`; user, password and path may be percent-encoded. The error is one line
-/// that never repeats what could be a password.
+/// Parses `redis://[[user:]password@]host[:port][/db]`, the same with `rediss://` for TLS and with `quic://` for a
+/// gateway, this one with `[?pin=sha256:HEX|&insecure=1]` behind it, and `unix:///path[?db=N&user=...&password=...]`;
+/// user, password and path may be percent-encoded. The error is one line that never repeats what could be a password.
 [[nodiscard]] std::expected<Upstream, std::string> parse_upstream_url(std::string_view url);
 
 /// `host[:port]`, the host perhaps an IPv6 address in brackets; the original caching tool's way to name its server.

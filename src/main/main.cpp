@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,8 @@
 #include "config/describe.hpp"
 #include "config/loader.hpp"
 #include "main/check.hpp"
+#include "main/cli.hpp"
+#include "main/gateway.hpp"
 #include "main/hash_password.hpp"
 #include "main/options.hpp"
 #include "main/serve.hpp"
@@ -52,6 +55,7 @@ int run(const config::CommandLine& command_line) {
     std::fprintf(stderr, "anteroom: %s\n", problem.c_str());
     return kExitBadOptions;
   }
+  if (command_line.subcommand == config::Subcommand::kGateway) return app::run_gateway(*options);
   return command_line.subcommand == config::Subcommand::kCheck ? app::run_check(*options) : app::run_serve(*options);
 }
 
@@ -62,5 +66,6 @@ int main(int argc, char** argv) {
   // An empty argv is possible (execve) and has no name to leave out.
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   config::scrub_argv(argc, argv);
+  if (!arguments.empty() && arguments.front() == "cli") return app::run_cli(std::span(arguments).subspan(1));
   return run(config::parse_command_line(arguments));
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "metrics/counter.hpp"
+#include "metrics/quic_metrics.hpp"
 
 namespace anteroom::metrics {
 
@@ -67,6 +68,9 @@ struct WorkerMetrics {
   Counter upstream_losses;    ///< established links that ended, but for a stop
   Counter upstream_timeouts;  ///< requests answered with -TIMEOUT
   Gauge upstream_pending;     ///< requests sent or waiting to be sent
+
+  QuicMetrics quic_upstream;
+  QuicMetrics quic_clients;
 };
 
 /// One line of INFO: its name and how to read it from one worker. Values of all workers are summed.

@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "base/unique_fd.hpp"
+
 namespace anteroom::net {
 namespace {
 
@@ -92,6 +94,27 @@ Address Address::from_sockaddr(const sockaddr* address, socklen_t size) {
   return from(v4);
 }
 
+bool Address::is_same_host(const Address& other) const noexcept {
+  if (family() != other.family()) return false;
+  if (family() == AF_INET) {
+    return copy_as<sockaddr_in>(&storage_).sin_addr.s_addr == copy_as<sockaddr_in>(&other.storage_).sin_addr.s_addr;
+  }
+  if (family() != AF_INET6) return *this == other;
+  const auto one = copy_as<sockaddr_in6>(&storage_).sin6_addr;
+  const auto another = copy_as<sockaddr_in6>(&other.storage_).sin6_addr;
+  return IN6_ARE_ADDR_EQUAL(&one, &another);
+}
+
+bool Address::is_loopback() const noexcept {
+  constexpr std::uint32_t kFirstByte = 24;
+  if (family() == AF_INET) {
+    return ntohl(copy_as<sockaddr_in>(&storage_).sin_addr.s_addr) >> kFirstByte == IN_LOOPBACKNET;
+  }
+  if (family() != AF_INET6) return false;
+  const auto address = copy_as<sockaddr_in6>(&storage_);
+  return IN6_IS_ADDR_LOOPBACK(&address.sin6_addr);
+}
+
 std::uint16_t Address::port() const noexcept {
   if (family() == AF_INET) return ntohs(copy_as<sockaddr_in>(&storage_).sin_port);
   if (family() == AF_INET6) return ntohs(copy_as<sockaddr_in6>(&storage_).sin6_port);
@@ -131,6 +154,13 @@ Address peer_address(int fd) noexcept {
   socklen_t size = sizeof address;
   auto* const pointer = reinterpret_cast<sockaddr*>(&address);
   return getpeername(fd, pointer, &size) == 0 ? Address::from_sockaddr(pointer, size) : Address{};
+}
+
+// Connecting a socket of UDP sends nothing: it only chooses.
+std::optional<Address> source_toward(const Address& remote) noexcept {
+  const base::UniqueFd fd(::socket(remote.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd.is_open() || ::connect(fd.value(), remote.data(), remote.size()) != 0) return std::nullopt;
+  return local_address(fd.value());
 }
 
 Address local_address(int fd) noexcept {

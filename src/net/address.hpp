@@ -25,6 +25,8 @@ class Address {
 
   [[nodiscard]] int family() const noexcept { return storage_.ss_family; }
   [[nodiscard]] bool is_unix() const noexcept { return family() == AF_UNIX; }
+  /// 127.0.0.0/8 or ::1.
+  [[nodiscard]] bool is_loopback() const noexcept;
   /// 0 for a UNIX socket.
   [[nodiscard]] std::uint16_t port() const noexcept;
   /// Empty for everything but a named UNIX socket. An abstract name is shown with '@' for its first byte.
@@ -36,6 +38,8 @@ class Address {
   /// "127.0.0.1:6379", "[::1]:6379", "unix:/path".
   [[nodiscard]] std::string to_string() const;
   bool operator==(const Address& other) const noexcept;
+  /// The same but perhaps for the port.
+  [[nodiscard]] bool is_same_host(const Address& other) const noexcept;
 
   /// What sockaddr_un has room for, without the terminating NUL.
   static constexpr std::size_t kUnixPathMax = 107;
@@ -47,6 +51,9 @@ class Address {
 
 /// "host:port" as people write it, with brackets around an IPv6 address.
 [[nodiscard]] std::string host_and_port(std::string_view host, std::uint16_t port);
+
+/// Which of our addresses datagrams to `remote` leave from, as routes are now; nothing if there is no way to it.
+[[nodiscard]] std::optional<Address> source_toward(const Address& remote) noexcept;
 
 /// The two ends of a connected socket; of no family if the kernel does not say.
 [[nodiscard]] Address peer_address(int fd) noexcept;

@@ -4,8 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+
+#include "net/connect_error.hpp"
 
 namespace anteroom::net {
 
@@ -33,7 +36,7 @@ class StreamEvents {
   ~StreamEvents() = default;
 };
 
-/// A connected, non-blocking, ordered stream of bytes: a TCP or UNIX socket, later TLS or a QUIC stream. Buffers
+/// A connected, non-blocking, ordered stream of bytes: a TCP or UNIX socket, TLS over one, or a stream of QUIC. Buffers
 /// nothing and parses nothing. One loop, one thread; its owner outlives it or closes it first.
 class ByteStream {
  public:
@@ -49,11 +52,16 @@ class ByteStream {
   /// Reading is level-triggered while wanted: a pause is want_read(false). New streams want neither.
   virtual void want_read(bool on) = 0;
   virtual void want_write(bool on) = 0;
+  /// Nothing more will be written: the peer reads the end behind what was. Reading goes on. Idempotent.
+  virtual void finish() noexcept = 0;
   /// Ends both directions at once and stops all events. Idempotent.
   virtual void close() noexcept = 0;
   /// Numeric "address:port", or "unix:path", for logs and CLIENT INFO.
   [[nodiscard]] virtual std::string peer_name() const = 0;
   [[nodiscard]] virtual std::string local_name() const = 0;
+  /// After kError, of a stream that is part of something larger: what became of that, or of the place beyond it, which
+  /// is found out only after the stream was opened. None if this stream alone has failed.
+  [[nodiscard]] virtual std::optional<ConnectError> trouble() const { return std::nullopt; }
 };
 
 }  // namespace anteroom::net

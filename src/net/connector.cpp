@@ -28,7 +28,10 @@ bool is_connected_to_itself(int fd) noexcept {
 
 }  // namespace
 
-std::string ConnectTarget::label() const { return is_unix() ? "unix:" + unix_path : host_and_port(host, port); }
+std::string ConnectTarget::label() const {
+  if (is_unix()) return "unix:" + unix_path;
+  return (lanes != nullptr ? "quic:" : "") + host_and_port(host, port);
+}
 
 Connector::Connector(EventLoop& loop, Resolver& resolver, Mailbox& mailbox)
     : loop_(loop),
@@ -46,7 +49,10 @@ void Connector::start(const ConnectTarget& target, Done done) {
   started_ = loop_.now();
   next_address_ = 0;
   addresses_.clear();
-  if (target_.is_unix()) {
+  if (target_.lanes != nullptr) {
+    step_ = Step::kOpeningLane;
+    lane_ = target_.lanes->open([this](Result result) { finish(std::move(result)); });
+  } else if (target_.is_unix()) {
     step_ = Step::kConnecting;
     retry_.start(base::Duration::zero());  // a UNIX socket connects or fails at once, but `done` must not run in here
     if (const auto address = Address::from_unix_path(target_.unix_path)) {
@@ -62,6 +68,7 @@ void Connector::start(const ConnectTarget& target, Done done) {
 }
 
 void Connector::cancel() noexcept {
+  if (step_ == Step::kOpeningLane) target_.lanes->cancel(lane_);
   step_ = Step::kIdle;
   lookup_.cancel();
   deadline_.cancel();
@@ -193,6 +200,9 @@ base::StagedError ConnectError::staged(const ConnectTarget& target) const {
     case ConnectStage::kTls:
       if (!refusal.empty()) return base::StagedError::tls_refused(refusal);
       return error == ETIMEDOUT ? base::StagedError::tls_timeout(after) : base::StagedError::tls_failed(text, after);
+    case ConnectStage::kQuic:
+      if (!refusal.empty()) return base::StagedError::tls_refused(refusal);
+      return base::StagedError::quic_failed(text, after);
     case ConnectStage::kConnectUnix:
       break;
   }

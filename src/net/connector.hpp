@@ -13,7 +13,9 @@
 #include "base/unique_fd.hpp"
 #include "net/address.hpp"
 #include "net/byte_stream.hpp"
+#include "net/connect_error.hpp"
 #include "net/event_loop.hpp"
+#include "net/lane_source.hpp"
 #include "net/resolver.hpp"
 #include "net/socket_stream.hpp"
 #include "net/tls_context.hpp"
@@ -40,24 +42,11 @@ struct ConnectTarget {
   base::Milliseconds connect_unix_timeout{250};
   SocketOptions socket;
   TlsTarget tls;
+  LaneSource* lanes = nullptr;  ///< not null: its streams instead of connections; host and port are for logs
 
   [[nodiscard]] bool is_unix() const noexcept { return !unix_path.empty(); }
   /// "host:port" or "unix:/path", for logs.
   [[nodiscard]] std::string label() const;
-};
-
-enum class ConnectStage : std::uint8_t { kDns, kConnect, kConnectUnix, kTls };
-
-struct ConnectError {
-  ConnectStage stage = ConnectStage::kConnect;
-  int error = 0;             ///< errno of the last address tried, ETIMEDOUT if time ran out; for kDns 0 or ETIMEDOUT
-                             ///< for kTls ETIMEDOUT, EACCES if a certificate was refused, else EPROTO
-  std::string text;          ///< one line, "127.0.0.1:6379: Connection refused"
-  base::Duration elapsed{};  ///< since start()
-  std::string refusal{};     ///< kTls with EACCES: why, in one word
-
-  /// What a client is told whose request needed this connection.
-  [[nodiscard]] base::StagedError staged(const ConnectTarget& target) const;
 };
 
 /// Makes one connection: looks the name up, then tries its addresses in turn; with TLS, if that is wanted, but without
@@ -86,7 +75,7 @@ class Connector {
   static constexpr base::Milliseconds kUnixRetry{5};
 
  private:
-  enum class Step : std::uint8_t { kIdle, kResolving, kConnecting, kSecuring };
+  enum class Step : std::uint8_t { kIdle, kResolving, kConnecting, kSecuring, kOpeningLane };
 
   void on_resolved(Resolved resolved);
   void try_address();
@@ -117,6 +106,7 @@ class Connector {
   base::UniqueFd fd_;
   event* writable_ = nullptr;
   std::unique_ptr<TlsStream> tls_;
+  LaneSource::Ticket lane_{};
   Timer deadline_;
   Timer retry_;
 };

@@ -8,18 +8,13 @@
 #include "base/check.hpp"
 
 namespace anteroom::net {
-namespace {
-
-constexpr std::array kSignals = {SIGTERM, SIGINT, SIGHUP};
-
-}  // namespace
-
 Signals::Signals(EventLoop& loop, Handlers handlers) : handlers_(std::move(handlers)) {
   std::signal(SIGPIPE, SIG_IGN);
-  static_assert(std::tuple_size_v<decltype(events_)> == kSignals.size());
-  for (std::size_t i = 0; i < kSignals.size(); ++i) {
-    events_[i] = event_new(loop.base(), kSignals[i], EV_SIGNAL | EV_PERSIST, on_signal, this);
-    ANTEROOM_CHECK(events_[i] != nullptr && event_add(events_[i], nullptr) == 0);
+  std::vector<int> wanted{SIGTERM, SIGINT, SIGHUP};
+  if (handlers_.on_user1) wanted.push_back(SIGUSR1);
+  for (const int signal : wanted) {
+    events_.push_back(event_new(loop.base(), signal, EV_SIGNAL | EV_PERSIST, on_signal, this));
+    ANTEROOM_CHECK(events_.back() != nullptr && event_add(events_.back(), nullptr) == 0);
   }
 }
 
@@ -31,6 +26,8 @@ void Signals::on_signal(evutil_socket_t signal, short, void* self) noexcept {
   Signals& signals = *static_cast<Signals*>(self);
   if (signal == SIGHUP) {
     signals.handlers_.on_hangup();
+  } else if (signal == SIGUSR1) {
+    signals.handlers_.on_user1();
   } else {
     signals.handlers_.on_stop(signal, ++signals.stops_);
   }

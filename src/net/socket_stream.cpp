@@ -116,6 +116,10 @@ void SocketStream::on_event(evutil_socket_t, short what, void* self) noexcept {
   }
 }
 
+void SocketStream::finish() noexcept {
+  if (fd_.is_open()) ::shutdown(fd_.value(), SHUT_WR);
+}
+
 void SocketStream::close() noexcept {
   for (Interest* const interest : {&read_, &write_}) {
     if (interest->handle != nullptr) event_free(interest->handle);

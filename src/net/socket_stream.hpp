@@ -44,6 +44,7 @@ class SocketStream final : public ByteStream {
   [[nodiscard]] IoResult write(std::span<const iovec> pieces) override;
   void want_read(bool on) override;
   void want_write(bool on) override;
+  void finish() noexcept override;
   void close() noexcept override;
   /// The peer of an accepted UNIX connection has no name of its own: its listener's path stands for it. Both names are
   /// "unknown" after close().

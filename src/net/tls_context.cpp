@@ -111,6 +111,27 @@ gnutls_typed_vdata_st expectation(gnutls_vdata_types_t type, const char* text) {
   return {.type = type, .data = reinterpret_cast<unsigned char*>(const_cast<char*>(text)), .size = 0};
 }
 
+// RFC 9001, section 4: only TLS 1.3, without what it does to look like 1.2. AES first, as processors have it.
+constexpr std::string_view kQuicPriority =
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:%DISABLE_TLS13_COMPAT_MODE:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:"
+    "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1";
+
+// SHA-256 of the public key of a certificate, or nothing.
+std::string key_digest(const gnutls_datum_t& certificate) {
+  gnutls_x509_crt_t parsed = nullptr;
+  if (gnutls_x509_crt_init(&parsed) != 0) return {};
+  std::string digest(32, '\0');
+  std::size_t size = digest.size();
+  int error = gnutls_x509_crt_import(parsed, &certificate, GNUTLS_X509_FMT_DER);
+  if (error == 0) {
+    error = gnutls_x509_crt_get_key_id(parsed, GNUTLS_KEYID_USE_SHA256, reinterpret_cast<unsigned char*>(digest.data()),
+                                       &size);
+  }
+  gnutls_x509_crt_deinit(parsed);
+  if (error != 0) return {};
+  return digest;
+}
+
 /// A host name has no zone; an address that was given with one is named without it in certificates.
 std::string without_zone(const std::string& name) { return name.substr(0, name.find('%')); }
 
@@ -173,7 +194,7 @@ std::expected<void, TlsConfigError> TlsContext::Credentials::load_certificate(co
 }
 
 std::expected<void, TlsConfigError> TlsContext::Credentials::load_trust(const TlsOptions& options) const {
-  if (options.verify == Verify::kNone) return {};
+  if (options.verify == Verify::kNone || !options.pinned_key.empty()) return {};
   if (options.ca_file.empty()) {
     if (options.role == Role::kServer) return refused(Part::kCa, "", "there is no CA that clients could be judged by");
     if (gnutls_certificate_set_x509_system_trust(certificates) > 0) return {};
@@ -189,27 +210,38 @@ std::expected<void, TlsConfigError> TlsContext::Credentials::load_trust(const Tl
   return refused(Part::kCa, options.ca_file, count < 0 ? text_of(count) : "it has no certificate");
 }
 
-TlsContext::TlsContext(Role role, Verify verify, std::unique_ptr<Credentials> credentials)
-    : role_(role), verify_(verify), credentials_(std::move(credentials)) {}
+TlsContext::TlsContext(const TlsOptions& options, std::unique_ptr<Credentials> credentials)
+    : role_(options.role),
+      verify_(options.verify),
+      for_quic_(options.for_quic),
+      protocols_(options.protocols),
+      pinned_key_(options.pinned_key),
+      credentials_(std::move(credentials)) {}
 
 TlsContext::~TlsContext() = default;
 
 TlsContext::Created TlsContext::create(const TlsOptions& options) {
   auto credentials = std::make_unique<Credentials>();
-  if (auto set = credentials->set_priorities(options.priority); !set) return std::unexpected(std::move(set.error()));
+  const std::string priority = options.for_quic ? std::string(kQuicPriority) : options.priority;
+  if (auto set = credentials->set_priorities(priority); !set) return std::unexpected(std::move(set.error()));
   if (auto loaded = credentials->load_certificate(options); !loaded) return std::unexpected(std::move(loaded.error()));
   if (auto loaded = credentials->load_trust(options); !loaded) return std::unexpected(std::move(loaded.error()));
   if (options.role == Role::kServer) {
     // A key of this context alone: after a reload nobody resumes what the new rules might refuse.
     ANTEROOM_CHECK(gnutls_session_ticket_key_generate(&credentials->ticket_key) == 0);
   }
-  return std::shared_ptr<const TlsContext>(new TlsContext(options.role, options.verify, std::move(credentials)));
+  return std::shared_ptr<const TlsContext>(new TlsContext(options, std::move(credentials)));
 }
 
 gnutls_session_int* TlsContext::new_session(const std::string& server_name) const {
   const bool is_server = role_ == Role::kServer;
   gnutls_session_t session = nullptr;
-  const unsigned flags = (is_server ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL;
+  unsigned flags = (is_server ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL;
+  // QUIC has no EndOfEarlyData, sends tickets when it is ready, and saves a round trip by one key share of the best
+  // group.
+  if (for_quic_) {
+    flags |= GNUTLS_NO_END_OF_EARLY_DATA | (is_server ? GNUTLS_NO_AUTO_SEND_TICKET : GNUTLS_KEY_SHARE_TOP);
+  }
   ANTEROOM_CHECK(gnutls_init(&session, flags) == 0);
   ANTEROOM_CHECK(gnutls_priority_set(session, credentials_->priorities) == 0);
   ANTEROOM_CHECK(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials_->certificates) == 0);
@@ -221,15 +253,40 @@ gnutls_session_int* TlsContext::new_session(const std::string& server_name) cons
     // What is no name of DNS is refused here; the server then just is not told.
     static_cast<void>(gnutls_server_name_set(session, GNUTLS_NAME_DNS, server_name.data(), server_name.size()));
   }
+  if (!protocols_.empty()) set_protocols(session);
   return session;
+}
+
+void TlsContext::set_protocols(gnutls_session_int* session) const {
+  std::vector<gnutls_datum_t> names;
+  for (const std::string& name : protocols_) {
+    // GnuTLS copies it.
+    auto* const bytes = reinterpret_cast<unsigned char*>(const_cast<char*>(name.data()));
+    names.push_back({bytes, static_cast<unsigned>(name.size())});
+  }
+  ANTEROOM_CHECK(gnutls_alpn_set_protocols(session, names.data(), static_cast<unsigned>(names.size()),
+                                           GNUTLS_ALPN_MANDATORY) == 0);
+  if (role_ == Role::kClient) return;
+  // GNUTLS_ALPN_MANDATORY lets those pass who ask for no protocol at all.
+  gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_POST,
+                                     [](gnutls_session_t asked, unsigned, unsigned, unsigned, const gnutls_datum_t*) {
+                                       gnutls_datum_t selected{nullptr, 0};
+                                       const bool has_one = gnutls_alpn_get_selected_protocol(asked, &selected) == 0;
+                                       return has_one ? 0 : GNUTLS_E_NO_APPLICATION_PROTOCOL;
+                                     });
 }
 
 std::optional<TlsFailure> TlsContext::judge_peer(gnutls_session_int* session, const std::string& server_name) const {
   if (verify_ == Verify::kNone) return std::nullopt;
   unsigned count = 0;
-  if (gnutls_certificate_get_peers(session, &count) == nullptr || count == 0) {
+  const gnutls_datum_t* const chain = gnutls_certificate_get_peers(session, &count);
+  if (chain == nullptr || count == 0) {
     if (role_ == Role::kServer && verify_ == Verify::kOptional) return std::nullopt;
     return TlsFailure{TlsFailure::Kind::kCertificate, "missing"};
+  }
+  if (!pinned_key_.empty()) {
+    if (key_digest(chain[0]) == pinned_key_) return std::nullopt;
+    return TlsFailure{TlsFailure::Kind::kCertificate, "wrong_key"};
   }
   const std::string name = without_zone(server_name);
   std::array expected{

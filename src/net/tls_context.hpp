@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/mutex.hpp"
 
@@ -25,6 +26,13 @@ struct TlsOptions {
   std::string key_file{};
   std::string ca_file{};  ///< who is trusted; a client without it trusts whom the system does
   Verify verify = Verify::kRequired;
+  /// Of which both sides must have one in common (ALPN, RFC 7301), the preferred one first; empty: it is not asked.
+  std::vector<std::string> protocols{};
+  /// SHA-256 of the public key (SubjectPublicKeyInfo) that a server must have, 32 bytes; not empty: nothing else is
+  /// asked of its certificate, neither a CA nor a name.
+  std::string pinned_key{};
+  /// For QUIC (RFC 9001): version 1.3 alone, and sessions whose records somebody else carries. Not for TlsStream.
+  bool for_quic = false;
   std::string priority = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";  ///< in the syntax of GnuTLS
 };
 
@@ -65,10 +73,14 @@ class TlsContext {
 
  private:
   struct Credentials;
-  TlsContext(TlsOptions::Role role, TlsOptions::Verify verify, std::unique_ptr<Credentials> credentials);
+  TlsContext(const TlsOptions& options, std::unique_ptr<Credentials> credentials);
+  void set_protocols(gnutls_session_int* session) const;
 
   const TlsOptions::Role role_;
   const TlsOptions::Verify verify_;
+  const bool for_quic_;
+  const std::vector<std::string> protocols_;
+  const std::string pinned_key_;
   const std::unique_ptr<const Credentials> credentials_;
 };
 

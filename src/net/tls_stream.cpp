@@ -283,6 +283,11 @@ void TlsStream::want_read(bool on) {
 
 void TlsStream::want_write(bool on) { under_->want_write(on); }
 
+void TlsStream::finish() noexcept {
+  if (state_ == State::kOpen || state_ == State::kEnded) static_cast<void>(gnutls_bye(session_, GNUTLS_SHUT_WR));
+  under_->finish();
+}
+
 void TlsStream::close() noexcept {
   if (state_ == State::kClosed) return;
   if (state_ == State::kOpen || state_ == State::kEnded) static_cast<void>(gnutls_bye(session_, GNUTLS_SHUT_WR));

@@ -38,6 +38,8 @@ class TlsStream final : public ByteStream, private StreamEvents {
   [[nodiscard]] IoResult write(std::span<const iovec> pieces) override;
   void want_read(bool on) override;
   void want_write(bool on) override;
+  /// Says farewell, if the stream below takes it at once, and ends that one's direction too.
+  void finish() noexcept override;
   /// Says farewell if the stream below takes it at once.
   void close() noexcept override;
   [[nodiscard]] std::string peer_name() const override { return under_->peer_name(); }

@@ -3,11 +3,15 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
 #include "proxy/listener_auth.hpp"
 
 namespace anteroom::proxy {
+
+/// What Redis says to who gets no place.
+inline constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
 
 /// The place of one client among maxclients, with its number. Moves from the acceptor to the session; the place is free
 /// again when it dies. The counter outlives it. Says also what its listener asks of it.

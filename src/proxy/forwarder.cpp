@@ -222,8 +222,7 @@ void Forwarder::send_for(Session& session, ReplyQueue::Slot slot, const Request&
     resp::append_command(encoded_, request.args);
     bytes = encoded_;
   }
-  upstream::Link* const link =
-      session.pinned_link() != nullptr ? session.pinned_link() : pool_->shared(link_lane(lane));
+  upstream::Link* const link = session.pinned_link() != nullptr ? session.pinned_link() : shared_link(session, lane);
   const auto refused = link != nullptr ? link->refusal(bytes.size()) : base::StagedError::overloaded();
   if (refused) {
     record.guard.dismiss();
@@ -266,8 +265,14 @@ const command::Facts* Forwarder::facts_of(const Request& request) const {
   return entry != nullptr ? &entry->facts : nullptr;
 }
 
-bool Forwarder::is_link_up(const upstream::Lane& lane, base::TimePoint now) const {
-  const upstream::Link* const link = pool_->shared(link_lane(lane));
+upstream::Link* Forwarder::shared_link(const Session& session, const upstream::Lane& lane) const {
+  upstream::Lane own = link_lane(lane);
+  own.number = session.id().index % pool_->parallel();
+  return pool_->shared(own);
+}
+
+bool Forwarder::is_link_up(const Session& session, base::TimePoint now) const {
+  const upstream::Link* const link = shared_link(session, session.lane());
   return link != nullptr && link->is_responsive(now, kSilenceMax);
 }
 

@@ -87,9 +87,9 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   [[nodiscard]] upstream::Lane main_lane() const;
   /// The lane of the links that carry requests of sessions in `lane`: the same, unless all speak RESP3.
   [[nodiscard]] upstream::Lane link_lane(upstream::Lane lane) const;
-  /// The shared link of `lane` works: it is connected and does not owe a reply for longer than kSilenceMax. Dials it,
-  /// if it is idle.
-  [[nodiscard]] bool is_link_up(const upstream::Lane& lane, base::TimePoint now) const;
+  /// The shared link of the session works: it is connected and does not owe a reply for longer than kSilenceMax. Dials
+  /// it, if it is idle.
+  [[nodiscard]] bool is_link_up(const Session& session, base::TimePoint now) const;
   static constexpr std::chrono::seconds kSilenceMax{1};
 
  private:
@@ -138,6 +138,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void send_for(Session& session, ReplyQueue::Slot slot, const Request& request, const upstream::Lane& lane,
                 Record record);
   /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
+  [[nodiscard]] upstream::Link* shared_link(const Session& session, const upstream::Lane& lane) const;
   void set_effect(Record& record, const Request& request, bool drop_now);
   /// `reply`: the first piece, which is all of it if `is_whole`; empty when the outcome is not known.
   static void set_converter(Record& record, const Request& request);

@@ -172,8 +172,7 @@ void answer_key(Session& session, const Request& request) {
   const Services& services = session.services();
   const std::string_view name = request.args[3];
   std::vector<Inspection> found;
-  const cache::Asker asker =
-      services.coherence.asker(services.forwarder.is_link_up(session.lane(), services.loop.now()));
+  const cache::Asker asker = services.coherence.asker(services.forwarder.is_link_up(session, services.loop.now()));
   if (services.cache != nullptr) {
     found = services.cache->inspect(services.cache->key(cache::Space{static_cast<std::uint32_t>(session.db())}, name),
                                     asker);

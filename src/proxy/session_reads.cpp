@@ -34,7 +34,7 @@ std::vector<cache::Query> queries_of(const cache::Cache& cache, int db, std::spa
 
 cache::Asker Session::asker() const {
   const Coherence& coherence = services_.coherence;
-  return coherence.asker(!coherence.wants_link_state() || services_.forwarder.is_link_up(lane_, services_.loop.now()));
+  return coherence.asker(!coherence.wants_link_state() || services_.forwarder.is_link_up(*this, services_.loop.now()));
 }
 
 // Fills are shared by sessions of both protocols; of what they bring, only the null differs.

@@ -4,6 +4,8 @@
 
 #include "base/log.hpp"
 #include "config/listeners.hpp"
+#include "net/key_secret.hpp"
+#include "server/lanes.hpp"
 
 namespace anteroom::server {
 namespace {
@@ -29,6 +31,10 @@ net::TlsOptions tls_options(const config::ListenerOptions& listener) {
     case config::ClientCertificates::kRequired:
       tls.verify = net::TlsOptions::Verify::kRequired;
       break;
+  }
+  if (listener.type == config::ListenerType::kQuic) {
+    tls.protocols = {"redis"};
+    tls.for_quic = true;
   }
   return tls;
 }
@@ -81,10 +87,36 @@ Listeners::Opened Listeners::prepare(const config::Options& options, Place& plac
   auto allow = net::AllowList::parse(listener.allow);
   if (!allow) return wrong(options, listener.option_of("allow"), allow.error());
   place.allow = std::move(*allow);
-  if (listener.type != config::ListenerType::kTls) return {};
+  if (!listener.has_certificate()) return {};
   auto tls = net::TlsContextSource::create(tls_options(listener));
   if (!tls) return wrong(options, tls_option(listener.place, tls.error().part), tls.error().text);
   place.tls = std::move(*tls);
+  return {};
+}
+
+Listeners::Opened Listeners::add_quic_place(const config::Options& options, const Place& place) {
+  const config::ListenerOptions& listener = place.options;
+  if (!Lanes::kHasQuic) return wrong(options, listener.option_of("type"), std::string(kNoQuic));
+  const auto secret = net::secret_of_key(listener.tls_key);
+  if (!secret) return wrong(options, listener.option_of("tls_key"), secret.error());
+  QuicPlace quic{.bind = {},
+                 .allow = place.allow,
+                 .tls = place.tls,
+                 .auth = auth_of(listener.auth),
+                 .secret = *secret,
+                 .option = config::name_and_source(options, listener.option_of("bind")) + ", " +
+                           config::name_and_source(options, listener.option_of("port"))};
+  for (const std::string& host : listener.bind) {
+    // Each family has a socket of its own.
+    const bool is_everywhere = host == "*";
+    for (const std::string& numeric :
+         is_everywhere ? std::vector<std::string>{"0.0.0.0", "::"} : std::vector<std::string>{host}) {
+      const auto address = net::Address::from_numeric(numeric, listener.port);
+      if (!address) return wrong(options, listener.option_of("bind"), "'" + host + "' is not a numeric address");
+      quic.bind.push_back(*address);
+    }
+  }
+  quic_places_.push_back(std::move(quic));
   return {};
 }
 
@@ -100,6 +132,7 @@ Listeners::Opened Listeners::listen(const config::Options& options, Place& place
     place.listeners.push_back(std::move(*opened));
     return {};
   }
+  if (listener.type == config::ListenerType::kQuic) return add_quic_place(options, place);
   for (const std::string& address : listener.bind) {
     auto opened = net::Listener::tcp(loop_, address, listener.port, backlog, on_accepted);
     if (!opened) {
@@ -150,6 +183,9 @@ std::string Listeners::addresses() const {
     for (const auto& listener : place->listeners) {
       text += (text.empty() ? "" : ",") + listener->address().to_string();
     }
+  }
+  for (const QuicPlace& place : quic_places_) {
+    for (const net::Address& address : place.bind) text += (text.empty() ? "" : ",") + address.to_string() + "/udp";
   }
   return text;
 }

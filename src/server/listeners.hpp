@@ -16,6 +16,7 @@
 #include "net/reception.hpp"
 #include "net/tls_context.hpp"
 #include "proxy/listener_auth.hpp"
+#include "server/quic_front.hpp"
 
 namespace anteroom::server {
 
@@ -45,6 +46,8 @@ class Listeners {
 
   /// "127.0.0.1:8001,unix:/run/anteroom.sock", for logs.
   [[nodiscard]] std::string addresses() const;
+  /// Where clients come in by QUIC: the workers listen there themselves.
+  [[nodiscard]] const std::vector<QuicPlace>& quic_places() const noexcept { return quic_places_; }
   /// Connections that were closed because no network of their listener has them.
   [[nodiscard]] std::uint64_t refused() const noexcept { return refused_.value(); }
 
@@ -60,9 +63,12 @@ class Listeners {
   [[nodiscard]] Opened listen(const config::Options& options, Place& place);
   void on_accept(const Place& place, base::UniqueFd fd, const net::Address& peer);
 
+  [[nodiscard]] Opened add_quic_place(const config::Options& options, const Place& place);
+
   net::EventLoop& loop_;
   const OnArrival on_arrival_;
   std::vector<std::unique_ptr<Place>> places_;  // what accepts holds a reference
+  std::vector<QuicPlace> quic_places_;
   metrics::Counter refused_;
 };
 

@@ -23,7 +23,6 @@ namespace {
 // How often, and from how much on, free memory is looked for that could be given back to the system.
 constexpr base::Milliseconds kMemoryPeriod{5000};
 constexpr std::size_t kSlackBytesMax = 64u << 20;
-constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
 
 unsigned count_workers(const config::Options& options) {
   const unsigned wanted = options.workers != 0 ? options.workers : std::max(1u, std::thread::hardware_concurrency());
@@ -69,7 +68,7 @@ std::expected<std::unique_ptr<Server>, std::string> Server::create(const config:
   if (auto listening = server->listeners_.open(server->options_); !listening) {
     return std::unexpected(std::move(listening.error()));
   }
-  server->make_workers();
+  if (auto made = server->make_workers(); !made) return std::unexpected(std::move(made.error()));
   return server;
 }
 
@@ -91,7 +90,7 @@ Server::Server(const config::Options& options, proxy::HandlerRegistry handlers, 
 
 Server::~Server() = default;
 
-void Server::make_workers() {
+std::expected<void, std::string> Server::make_workers() {
   const Shared shared{.cache = cache_,
                       .cache_enabled = options_.cache.enabled,
                       .commands = commands_,
@@ -104,10 +103,23 @@ void Server::make_workers() {
                       .auth = auth_,
                       .resolver = resolver_,
                       .outage_log = outage_log_,
-                      .server_facts = server_facts_};
+                      .server_facts = server_facts_,
+                      .admit = [this](proxy::ListenerAuth auth) { return admit(auth); }};
   for (unsigned i = 0; i < worker_count_; ++i) {
-    workers_.push_back(std::make_unique<Worker>(shared, worker_options(options_, i, worker_count_, upstream_tls_)));
+    WorkerOptions own = worker_options(options_, i, worker_count_, upstream_tls_);
+    own.quic_front.places = listeners_.quic_places();
+    own.quic_front.connections_max = maxclients_;
+    workers_.push_back(std::make_unique<Worker>(shared, std::move(own)));
+    if (auto listening = workers_.back()->listen(); !listening) return listening;
   }
+  return workers_.back()->share_ports();
+}
+
+// Any thread.
+proxy::ClientPermit Server::admit(proxy::ListenerAuth auth) {
+  proxy::ClientPermit permit(clients_, maxclients_, ++last_client_id_, auth);
+  if (!permit.is_valid()) ++rejected_clients_;
+  return permit;
 }
 
 void Server::watch_signals() {
@@ -165,6 +177,10 @@ void Server::log_start() const {
                         {"consistency", consistency_name(options_.cache)},
                         {"eviction", eviction_name(options_.cache)},
                         {"pid", static_cast<std::int64_t>(getpid())}});
+  if (options_.upstream.target.is_insecure) {
+    log::warn("insecure=1: whoever answers in the gateway's place is believed",
+              {{"upstream", config::display_url(options_.upstream.target)}});
+  }
   if (maxclients_ < options_.listen.maxclients) {
     log::warn("maxclients lowered to fit the limit of open files",
               {{"wanted", options_.listen.maxclients}, {"maxclients", maxclients_}});
@@ -173,13 +189,12 @@ void Server::log_start() const {
 
 void Server::on_arrival(Arrival arrival) {
   base::UniqueFd fd = std::move(arrival.fd);
-  proxy::ClientPermit permit(clients_, maxclients_, ++last_client_id_, arrival.auth);
+  proxy::ClientPermit permit = admit(arrival.auth);
   if (!permit.is_valid()) {
-    rejected_clients_.add();
     // A new socket's buffer is empty: this fits or the client is gone. To TLS it would be noise.
     if (!arrival.rules.tls) {
-      static_cast<void>(
-          ::send(fd.value(), kTooManyClients.data(), kTooManyClients.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+      static_cast<void>(::send(fd.value(), proxy::kTooManyClients.data(), proxy::kTooManyClients.size(),
+                               MSG_NOSIGNAL | MSG_DONTWAIT));
     }
     return;
   }

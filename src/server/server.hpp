@@ -50,7 +50,8 @@ class Server final : private proxy::FillMesh, private proxy::ClientMesh, private
   Server(const config::Options& options, proxy::HandlerRegistry handlers, command::Table commands);
   void watch_signals();
   void reload();
-  void make_workers();
+  [[nodiscard]] std::expected<void, std::string> make_workers();
+  [[nodiscard]] proxy::ClientPermit admit(proxy::ListenerAuth auth);
   void log_start() const;
   void give_memory_back();
   void on_arrival(Arrival arrival);
@@ -90,14 +91,14 @@ class Server final : private proxy::FillMesh, private proxy::ClientMesh, private
   cache::Cache cache_;
 
   std::atomic<std::size_t> clients_{0};
-  metrics::Counter rejected_clients_;  // for want of a place
+  std::atomic<std::uint64_t> rejected_clients_{0};  // for want of a place
+  std::atomic<std::uint64_t> last_client_id_{0};
 
   TlsContexts upstream_tls_;  // null: without TLS
   Listeners listeners_{loop_, [this](Arrival arrival) { on_arrival(std::move(arrival)); }};
   std::vector<std::unique_ptr<Worker>> workers_;
   std::size_t next_worker_ = 0;
   std::size_t drained_ = 0;
-  std::uint64_t last_client_id_ = 0;
   net::Timer stop_timer_;
   net::Timer memory_timer_;
   std::unique_ptr<net::Signals> signals_;

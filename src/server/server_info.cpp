@@ -83,6 +83,18 @@ void add_changes(Section& section, const cache::Stats& stats) {
   section.add("cache_lock_wait_us_max", microseconds_of(stats.lock_waits.longest));
 }
 
+using M = metrics::WorkerMetrics;
+
+/// Of the connections to the gateway, or of those that clients come by.
+void add_quic(Section& section, const std::string& prefix, const std::vector<std::unique_ptr<Worker>>& workers,
+              metrics::QuicMetrics M::* which) {
+  for (const metrics::QuicInfoField& field : metrics::quic_info_fields()) {
+    std::int64_t sum = 0;
+    for (const auto& worker : workers) sum += field.value(worker->metrics().*which);
+    section.add_signed(prefix + std::string(field.name), sum);
+  }
+}
+
 /// How many workers are in each state, and how often one came into it.
 void add_coherence(Section& section, const std::vector<std::unique_ptr<Worker>>& workers) {
   for (std::size_t i = 0; i < proxy::kCoherenceStates; ++i) {
@@ -109,12 +121,14 @@ std::string Server::anteroom_section() const {
   section.add("anteroom_tcp_port", options_.listen.port);
   section.add("anteroom_workers", worker_count_);
   section.add("anteroom_maxclients", maxclients_);
-  section.add("rejected_connections", rejected_clients_.value());
+  section.add("rejected_connections", rejected_clients_.load());
   section.add("auth_failures", failures_.failures());
   section.add("rejected_by_allow_list", listeners_.refused());
   section.add("upstream", config::display_url(options_.upstream.target));
   section.add("upstream_status", outage_log_.is_up() ? "up" : "down");
   section.add("upstream_version", server_facts_.version());
+  if (options_.upstream.target.is_quic) add_quic(section, "quic_upstream_", workers_, &M::quic_upstream);
+  if (!listeners_.quic_places().empty()) add_quic(section, "quic_clients_", workers_, &M::quic_clients);
   for (const metrics::InfoField& field : metrics::info_fields()) {
     std::int64_t sum = 0;
     for (const auto& worker : workers_) sum += field.value(worker->metrics());

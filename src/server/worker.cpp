@@ -48,17 +48,22 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
                 .worker = static_cast<unsigned>(options_.number),
                 .default_db = options_.link.db,
                 .limits = options_.limits},
+      quic_front_(loop_, options_.quic_front, metrics_.quic_clients,
+                  [this](std::unique_ptr<net::ByteStream> stream, proxy::ListenerAuth auth) {
+                    on_quic_client(std::move(stream), auth);
+                  }),
+      lanes_(loop_, shared.resolver, mailbox_, options_.lanes, metrics_.quic_upstream),
       forwarder_(sessions_, shared.cache_enabled ? &shared.cache : nullptr),
       pool_({loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
-            options_.link, base::random_seed()),
+            over_lanes(options_.link), base::random_seed(), options_.shared_links),
       pinned_({loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
-              options_.link, options_.pinned, base::random_seed()),
+              over_lanes(options_.link), options_.pinned, base::random_seed()),
       subscriptions_(sessions_,
                      {loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
-                     options_.link, base::random_seed()),
+                     over_lanes(options_.link), base::random_seed()),
       monitor_(sessions_,
                {loop_, shared.resolver, mailbox_, shared.outage_log, shared.server_facts, metrics_, forwarder_},
-               options_.link, base::random_seed()),
+               over_lanes(options_.link), base::random_seed()),
       pause_(loop_, sessions_, shared.pause),
       upstream_users_(shared.commands),
       logins_(sessions_),
@@ -67,8 +72,8 @@ Worker::Worker(const Shared& shared, WorkerOptions options)
       fills_({loop_, sessions_, shared.cache, coherence_, shared.mesh, forwarder_, metrics_},
              {options_.workers > 1, options_.ttl, options_.untracked_ttl, options_.fill_timeout,
               options_.fill_waiters_max}),
-      backend_({loop_, shared.resolver, mailbox_, shared.outage_log, metrics_, fills_, coherence_}, options_.backend,
-               base::random_seed()),
+      backend_({loop_, shared.resolver, mailbox_, shared.outage_log, metrics_, fills_, coherence_},
+               over_lanes(options_.backend), base::random_seed()),
       cache_timer_(loop_, [this] { expire_entries(); }),
       second_timer_(loop_, [this] { every_second(); }) {
   forwarder_.set_pool(pool_);
@@ -125,6 +130,18 @@ void Worker::start_session(std::unique_ptr<net::ByteStream> stream, proxy::Clien
   started.start();
 }
 
+void Worker::on_quic_client(std::unique_ptr<net::ByteStream> stream, proxy::ListenerAuth auth) {
+  proxy::ClientPermit permit = shared_.admit(auth);
+  if (permit.is_valid()) {
+    start_session(std::move(stream), std::move(permit));
+    return;
+  }
+  const std::string_view refusal = proxy::kTooManyClients;
+  const iovec answer{const_cast<char*>(refusal.data()), refusal.size()};
+  static_cast<void>(stream->write({&answer, 1}));
+  stream->close();
+}
+
 void Worker::post(std::move_only_function<void(proxy::FillTable&)> task) {
   mailbox_.post([this, task = std::move(task)]() mutable { task(fills_); });
 }
@@ -137,6 +154,7 @@ void Worker::drain(net::EventLoop::Task on_drained) {
   mailbox_.post([this, on_drained = std::move(on_drained)]() mutable {
     on_drained_ = std::move(on_drained);
     reception_.close();  // who is not a client yet has asked for nothing
+    quic_front_.drain();
     sessions_.for_each([](proxy::Session& session) { session.drain(); });
     second_timer_.start(kDrainPoll);
   });
@@ -151,6 +169,8 @@ void Worker::stop() {
     subscriptions_.close();
     monitor_.close();
     backend_.close();
+    lanes_.close();
+    quic_front_.close();
     loop_.stop();
   });
 }
@@ -164,6 +184,8 @@ void Worker::expire_entries() {
 }
 
 void Worker::every_second() {
+  lanes_.tick();
+  quic_front_.tick();
   pool_.reap(loop_.now(), kLinkIdle);
   pinned_.reap(loop_.now());
   subscriptions_.tick(loop_.now());

@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,6 +33,8 @@
 #include "proxy/session_table.hpp"
 #include "proxy/subscription_hub.hpp"
 #include "proxy/upstream_commands.hpp"
+#include "server/lanes.hpp"
+#include "server/quic_front.hpp"
 #include "upstream/pinned_pool.hpp"
 #include "upstream/pool.hpp"
 
@@ -41,6 +45,9 @@ struct WorkerOptions {
   cache::OwnerId number{};
   unsigned workers = 1;
   upstream::LinkOptions link;
+  std::optional<LaneOptions> lanes;  ///< none: every link is a connection
+  unsigned shared_links = 1;         ///< that are alike
+  QuicFrontOptions quic_front;
   upstream::PinnedPool::Options pinned;
   backend::HiredisBackend::Options backend;
   proxy::Coherence::Options coherence;
@@ -73,6 +80,8 @@ struct Shared {
   net::Resolver& resolver;
   net::OutageLog& outage_log;
   upstream::ServerFacts& server_facts;
+  /// A place for a client that did not come in at the listeners of the main thread, if there is one. Any thread.
+  std::function<proxy::ClientPermit(proxy::ListenerAuth)> admit;
 };
 
 /// One thread with one loop: its sessions, its links, its fill connection, its share of the cache's periodic work.
@@ -84,6 +93,11 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
+  /// For clients who come by QUIC; before start(), of all workers in the order of their numbers. The error names the
+  /// option.
+  std::expected<void, std::string> listen() { return quic_front_.listen(); }
+  /// Before start(), of the last one.
+  std::expected<void, std::string> share_ports() { return quic_front_.share_ports(); }
   void start();
 
   // Any thread.
@@ -102,7 +116,14 @@ class Worker {
  private:
   void run();
   void start_session(std::unique_ptr<net::ByteStream> stream, proxy::ClientPermit permit);
+  void on_quic_client(std::unique_ptr<net::ByteStream> stream, proxy::ListenerAuth auth);
   void expire_entries();
+  /// With the streams of a gateway in the place of connections, if that is the upstream.
+  template <class WithTarget>
+  [[nodiscard]] WithTarget over_lanes(WithTarget options) const {
+    options.target.lanes = lanes_.source();
+    return options;
+  }
   void every_second();
   void close_idle_sessions();
   void check_drained();
@@ -117,7 +138,9 @@ class Worker {
   base::ReadBuffer scratch_;
   proxy::HookChain hooks_;
   proxy::Services services_;  // before the sessions, which use it to the end
+  QuicFront quic_front_;      // before the sessions, whose streams may be its own
   proxy::SessionTable sessions_{loop_};
+  Lanes lanes_;  // before those that have links
   proxy::Forwarder forwarder_;
   upstream::Pool pool_;
   upstream::PinnedPool pinned_;

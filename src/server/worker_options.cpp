@@ -2,11 +2,25 @@
 
 #include <utility>
 
+#include "base/ascii.hpp"
+#include "server/lanes.hpp"
 #include "server/listeners.hpp"
 #include "server/renames.hpp"
 
 namespace anteroom::server {
 namespace {
+
+const std::string& server_name(const config::UpstreamOptions& upstream) {
+  return upstream.tls_server_name.empty() ? upstream.target.host : upstream.tls_server_name;
+}
+
+std::string bytes_of_hex(std::string_view digits) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
+    bytes += static_cast<char>(base::hex_value(digits[i]) * 16 + base::hex_value(digits[i + 1]));
+  }
+  return bytes;
+}
 
 net::ConnectTarget connect_target(const config::UpstreamOptions& upstream, const TlsContexts& tls) {
   net::ConnectTarget target;
@@ -20,9 +34,9 @@ net::ConnectTarget connect_target(const config::UpstreamOptions& upstream, const
   target.connect_timeout = upstream.connect_timeout;
   // A local socket answers at once or not at all; patience is for networks.
   target.connect_unix_timeout = std::min(upstream.connect_timeout, target.connect_unix_timeout);
-  target.tls = {.contexts = tls,
-                .server_name = upstream.tls_server_name.empty() ? target.host : upstream.tls_server_name,
-                .timeout = upstream.tls_timeout};
+  if (upstream.target.is_tls) {
+    target.tls = {.contexts = tls, .server_name = server_name(upstream), .timeout = upstream.tls_timeout};
+  }
   target.socket = net::SocketOptions::for_upstream(upstream.response_timeout);
   return target;
 }
@@ -74,7 +88,36 @@ cache::TtlPolicy ttl_policy(const config::CacheOptions& cache) {
           .jitter = cache.ttl_jitter_percent / 100.0};
 }
 
+std::optional<LaneOptions> lane_options(const config::Options& options, const TlsContexts& tls) {
+  const config::UpstreamOptions& upstream = options.upstream;
+  if (!upstream.target.is_quic) return std::nullopt;
+  return LaneOptions{.host = upstream.target.host,
+                     .port = upstream.target.port,
+                     .contexts = tls,
+                     .server_name = server_name(upstream),
+                     .dns_timeout = upstream.dns_timeout,
+                     .quic = quic_options(options.quic)};
+}
+
 }  // namespace
+
+quic::Options quic_options(const config::QuicOptions& options) {
+  quic::Options quic;
+  quic.congestion = static_cast<quic::Congestion>(options.congestion);
+  quic.pacing = options.pacing;
+  quic.stream_window = options.stream_window_bytes;
+  quic.connection_window = options.connection_window_bytes;
+  quic.unread_bytes_max = 4 * options.connection_window_bytes;
+  quic.send_bytes_max = options.send_buffer_bytes;
+  quic.streams_max = options.streams_max;
+  quic.handshake_timeout = options.handshake_timeout;
+  quic.idle_timeout = options.idle_timeout;
+  quic.silence_timeout = options.silence_timeout;
+  quic.keep_alive = options.keep_alive;
+  quic.datagram_bytes_max = options.datagram_bytes;
+  quic.socket = {.segmentation = options.offload, .coalescing = options.offload, .batches = options.offload};
+  return quic;
+}
 
 proxy::SessionLimits session_limits(const config::LimitOptions& limits) {
   proxy::SessionLimits session;
@@ -95,13 +138,20 @@ proxy::SessionLimits session_limits(const config::LimitOptions& limits) {
 
 std::expected<TlsContexts, std::string> upstream_tls(const config::Options& options) {
   const config::UpstreamOptions& upstream = options.upstream;
-  if (!upstream.target.is_tls) return nullptr;
+  if (!upstream.target.has_certificate()) return nullptr;
+  if (upstream.target.is_quic && !Lanes::kHasQuic) {
+    return std::unexpected(config::name_and_source(options, "upstream.url") + ": " + std::string(kNoQuic));
+  }
   auto tls = net::TlsContextSource::create(
       {.role = net::TlsOptions::Role::kClient,
        .certificate_file = upstream.tls_cert,
        .key_file = upstream.tls_key,
        .ca_file = upstream.tls_ca,
-       .verify = upstream.tls_verify ? net::TlsOptions::Verify::kRequired : net::TlsOptions::Verify::kNone});
+       .verify = upstream.tls_verify && !upstream.target.is_insecure ? net::TlsOptions::Verify::kRequired
+                                                                     : net::TlsOptions::Verify::kNone,
+       .protocols = upstream.target.is_quic ? std::vector<std::string>{"redis"} : std::vector<std::string>{},
+       .pinned_key = bytes_of_hex(upstream.target.pin),
+       .for_quic = upstream.target.is_quic});
   if (tls) return std::move(*tls);
   const std::string option = tls_option("upstream", tls.error().part);
   return std::unexpected(config::name_and_source(options, option) + ": " + tls.error().text);
@@ -120,6 +170,11 @@ WorkerOptions worker_options(const config::Options& options, unsigned number, un
                    .age_max = options.upstream.pinned_age_max,
                    .idle_min = options.upstream.pinned_links_min};
   worker.backend = backend_options(options.upstream, options.cache, upstream_tls);
+  worker.lanes = lane_options(options, upstream_tls);
+  if (worker.lanes) worker.shared_links = options.quic.lanes;
+  worker.quic_front.quic = quic_options(options.quic);
+  worker.quic_front.worker = number;
+  worker.quic_front.workers = workers;
   worker.coherence = coherence_options(options.cache, number);
   worker.ttl = ttl_policy(options.cache);
   worker.untracked_ttl = worker.ttl;

@@ -20,6 +20,8 @@ using TlsContexts = std::shared_ptr<net::TlsContextSource>;
 /// What a worker needs of the configuration, in the types of those who use it.
 [[nodiscard]] WorkerOptions worker_options(const config::Options& options, unsigned number, unsigned workers,
                                            const TlsContexts& upstream_tls = nullptr);
+/// For links and for the gateway.
+[[nodiscard]] quic::Options quic_options(const config::QuicOptions& options);
 [[nodiscard]] cache::Options cache_options(const config::Options& options, unsigned workers);
 /// As in the configuration file.
 [[nodiscard]] std::string_view consistency_name(const config::CacheOptions& cache) noexcept;

@@ -28,17 +28,20 @@ struct Credentials {
 struct Lane {
   Lane() = default;
   // A number alone is the plain lane of that db.
-  Lane(int number, resp::Protocol spoken = resp::Protocol::kResp2,  // NOLINT(google-explicit-constructor)
+  Lane(int its_db, resp::Protocol spoken = resp::Protocol::kResp2,  // NOLINT(google-explicit-constructor)
        std::shared_ptr<const Credentials> who = nullptr)
-      : db(number), protocol(spoken), login(std::move(who)) {}
+      : db(its_db), protocol(spoken), login(std::move(who)) {}
 
   int db = 0;
   resp::Protocol protocol = resp::Protocol::kResp2;
   std::shared_ptr<const Credentials> login;  ///< null: the one that the configuration names
+  /// Which of several links that are alike: below Pool::parallel(). A session stays on one, which keeps its order.
+  unsigned number = 0;
 
   friend std::strong_ordering operator<=>(const Lane& a, const Lane& b) {
     if (const auto order = a.db <=> b.db; order != 0) return order;
     if (const auto order = a.protocol <=> b.protocol; order != 0) return order;
+    if (const auto order = a.number <=> b.number; order != 0) return order;
     if (a.login == b.login) return std::strong_ordering::equal;
     if (!a.login || !b.login) return (a.login != nullptr) <=> (b.login != nullptr);
     return *a.login <=> *b.login;

@@ -12,8 +12,8 @@ namespace anteroom::upstream {
 namespace {
 
 const char* reason_text(int loss) {
-  static constexpr std::array kTexts = {"closed by peer", "I/O error",     "unexpected bytes",
-                                        "peer is silent", "reply stalled", "write stalled"};
+  static constexpr std::array kTexts = {"closed by peer", "I/O error",     "unexpected bytes",    "peer is silent",
+                                        "reply stalled",  "write stalled", "QUIC connection lost"};
   return kTexts[static_cast<std::size_t>(loss)];
 }
 
@@ -146,6 +146,7 @@ void Link::dial_failed(const base::StagedError& error) {
 
 void Link::lose(Loss reason) {
   const base::TimePoint now = context_.loop.now();
+  const base::Stage stage = reason == Loss::kCarrierLost ? base::Stage::kQuic : base::Stage::kResponse;
   log::info("link lost", {{"upstream", options_.target.label()},
                           {"db", options_.db},
                           {"reason", reason_text(static_cast<int>(reason))},
@@ -154,7 +155,7 @@ void Link::lose(Loss reason) {
   drop_stream();
   timer_.cancel();
   if (options_.once) {
-    last_error_ = base::StagedError::connection_lost(base::Executed::kNo);
+    last_error_ = base::StagedError::connection_lost(base::Executed::kNo, stage);
     state_ = State::kClosed;
   } else if (const base::Duration pause = reconnect_.pause_after_loss(now); pause > base::Duration::zero()) {
     last_error_ = base::StagedError::connect_failed(base::Stage::kConnect, "lost right after it was made", {});
@@ -165,11 +166,12 @@ void Link::lose(Loss reason) {
     state_ = State::kIdle;
   }
   fail_all(reason == Loss::kWriteStalled ? base::StagedError::write_stalled(options_.response_timeout)
-                                         : base::StagedError::connection_lost(base::Executed::kNo));
+                                         : base::StagedError::connection_lost(base::Executed::kNo, stage),
+           stage);
   if (state_ == State::kIdle && options_.stay_connected) dial();
 }
 
-void Link::fail_all(const base::StagedError& unsent_error) {
+void Link::fail_all(const base::StagedError& unsent_error, base::Stage stage_of_loss) {
   const auto lost = fsm_.on_lost();
   out_.clear();
   context_.metrics.upstream_pending.add(-static_cast<std::int64_t>(lost.size()));
@@ -179,7 +181,7 @@ void Link::fail_all(const base::StagedError& unsent_error) {
     } else if (request.executed == base::Executed::kNo) {
       context_.events.on_failed(request.id, unsent_error);
     } else if (request.executed == base::Executed::kUnknown) {
-      context_.events.on_failed(request.id, base::StagedError::connection_lost(request.executed));
+      context_.events.on_failed(request.id, base::StagedError::connection_lost(request.executed, stage_of_loss));
     } else {
       context_.events.on_failed(request.id, base::StagedError::reply_cut());
     }

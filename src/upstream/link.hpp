@@ -145,9 +145,18 @@ class Link final : private net::StreamEvents {
   void shake_hands(std::unique_ptr<net::ByteStream> stream);
   void on_up();
   void dial_failed(const base::StagedError& error);
-  enum class Loss : std::uint8_t { kPeerClosed, kIoError, kUnexpectedBytes, kSilent, kReplyStalled, kWriteStalled };
+  enum class Loss : std::uint8_t {
+    kPeerClosed,
+    kIoError,
+    kUnexpectedBytes,
+    kSilent,
+    kReplyStalled,
+    kWriteStalled,
+    kCarrierLost,  ///< the QUIC connection that the stream was of
+  };
+  void on_stream_ended(net::IoResult::Status status);
   void lose(Loss reason);
-  void fail_all(const base::StagedError& unsent_error);
+  void fail_all(const base::StagedError& unsent_error, base::Stage stage_of_loss = base::Stage::kResponse);
   void drop_stream();
 
   void take_replies();

@@ -37,16 +37,23 @@ void Link::on_readable() {
       break;
     case net::IoResult::Status::kClosed:
     case net::IoResult::Status::kError:
-      if (state_ == State::kHandshaking) {
-        dial_failed(base::StagedError::handshake_lost());
-      } else {
-        lose(result.status == net::IoResult::Status::kClosed ? Loss::kPeerClosed : Loss::kIoError);
-      }
+      on_stream_ended(result.status);
       return;
   }
   in_.commit(result.bytes);
   fsm_.on_received(context_.loop.now());
   take_replies();
+}
+
+void Link::on_stream_ended(net::IoResult::Status status) {
+  const std::optional<net::ConnectError> trouble = stream_->trouble();
+  if (state_ == State::kHandshaking) {
+    dial_failed(trouble ? trouble->staged(options_.target) : base::StagedError::handshake_lost());
+  } else if (trouble) {
+    lose(Loss::kCarrierLost);
+  } else {
+    lose(status == net::IoResult::Status::kClosed ? Loss::kPeerClosed : Loss::kIoError);
+  }
 }
 
 void Link::take_replies() {

@@ -4,13 +4,13 @@
 
 namespace anteroom::upstream {
 
-Pool::Pool(LinkContext context, LinkOptions options, std::uint64_t jitter_seed)
-    : context_(context), options_(std::move(options)), jitter_seed_(jitter_seed) {}
+Pool::Pool(LinkContext context, LinkOptions options, std::uint64_t jitter_seed, unsigned parallel)
+    : context_(context), options_(std::move(options)), jitter_seed_(jitter_seed), parallel_(parallel) {}
 
 Link* Pool::shared(const Lane& lane) {
   if (const auto found = links_.find(lane); found != links_.end()) return found->second.get();
-  if (links_.size() >= kLinksMax) drop_unused();
-  if (links_.size() >= kLinksMax) return nullptr;
+  if (links_.size() >= kLinksMax * parallel_) drop_unused();
+  if (links_.size() >= kLinksMax * parallel_) return nullptr;
 
   LinkOptions options = for_lane(options_, lane);
   options.stay_connected = is_main(lane);

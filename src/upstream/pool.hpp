@@ -9,18 +9,22 @@
 
 namespace anteroom::upstream {
 
-/// The shared links of one worker: one per lane. Made on first use; all but the plain one of the configured db are
+/// The shared links of one worker: one per lane. Made on first use; all but the plain ones of the configured db are
 /// closed when nobody has used them for a while.
+///
+/// Over QUIC a worker has several links that are alike (parallel()), each a stream, so that a lost packet holds up only
+/// those who share one (QUIC.md, section 3); over sockets a single one batches best.
 /// Loop thread only. Knows nothing of sessions.
 class Pool {
  public:
   /// `options.db` and `options.protocol` are those of the link which is kept up; db, protocol, credentials and
   /// `stay_connected` are set per link.
-  Pool(LinkContext context, LinkOptions options, std::uint64_t jitter_seed);
+  Pool(LinkContext context, LinkOptions options, std::uint64_t jitter_seed, unsigned parallel = 1);
 
   /// The shared link of `lane`; dials on first use. Valid until the next call or
   /// reap(). Null when kLinksMax lanes are in use.
   [[nodiscard]] Link* shared(const Lane& lane);
+  [[nodiscard]] unsigned parallel() const noexcept { return parallel_; }
   /// Of the link that is kept up.
   [[nodiscard]] Lane main_lane() const { return Lane(options_.db, options_.protocol); }
   /// Closes links that have been quiet for `idle`. Call it at the start of a turn, not from a link's event.
@@ -33,7 +37,7 @@ class Pool {
   [[nodiscard]] std::size_t queued_bytes() const noexcept;
 
   /// A client that tries one db number after another must not make a link for each.
-  static constexpr std::size_t kLinksMax = 128;
+  static constexpr std::size_t kLinksMax = 128;  ///< times parallel()
 
  private:
   [[nodiscard]] bool is_main(const Lane& lane) const { return lane == main_lane(); }
@@ -42,6 +46,7 @@ class Pool {
   const LinkContext context_;
   const LinkOptions options_;
   std::uint64_t jitter_seed_;
+  const unsigned parallel_;
   std::map<Lane, std::unique_ptr<Link>> links_;
   bool closed_ = false;
 };

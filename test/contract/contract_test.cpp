@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -16,6 +17,7 @@
 #include "support/contract_lines.hpp"
 #include "support/contract_run.hpp"
 #include "support/contract_script.hpp"
+#include "support/gateway_process.hpp"
 #include "support/ports.hpp"
 #include "support/rig.hpp"
 #include "support/tls_client.hpp"
@@ -46,7 +48,17 @@ ContractSide server_side(const RedisServer& server, Transport transport) {
 }
 
 /// How the clients of the front-end come to it.
-enum class Way : std::uint8_t { kTcp, kUnix, kTls };
+/// By TCP over QUIC is by TCP to a front-end whose upstream is a gateway.
+enum class Way : std::uint8_t { kTcp, kUnix, kTls, kTcpOverQuic };
+
+constexpr auto kWays = std::to_array<Way>({
+    Way::kTcp,
+    Way::kUnix,
+    Way::kTls,
+#ifdef ANTEROOM_QUIC
+    Way::kTcpOverQuic,
+#endif
+});
 
 class TlsConversation final : public Conversation {
  public:
@@ -64,19 +76,23 @@ class Front {
   explicit Front(Way way)
       : way_(way),
         transport_(way == Way::kUnix ? Transport::kUnix : Transport::kTcp),
-        rig_({.upstream = transport_, .front = {.arguments = arguments()}, .redis = server_options()}) {}
+        redis_(server_options()),
+        gateway_({.upstream = redis_.url(Transport::kUnix)}) {}
 
-  [[nodiscard]] bool is_ready() const {
-    return rig_.is_ready() && eventually([this] { return rig_.front.output().contains("event=started"); });
+  bool start() {
+    if (!redis_.start() || (way_ == Way::kTcpOverQuic && !gateway_.start())) return false;
+    front_.emplace(AnteroomProcess::Options{
+        .upstream = way_ == Way::kTcpOverQuic ? gateway_.url() : redis_.url(transport_), .arguments = arguments()});
+    return front_->start() && eventually([this] { return front_->output().contains("event=started"); });
   }
   [[nodiscard]] ContractSide side() const {
     if (way_ == Way::kTls) {
       return {
           .open =
               [this] { return std::make_unique<TlsConversation>(TlsClient::Options{.port = port_, .ca = ca_.file()}); },
-          .server = &rig_.redis};
+          .server = &redis_};
     }
-    return {.open = [this] { return plain_conversation(rig_.front.address(transport_)); }, .server = &rig_.redis};
+    return {.open = [this] { return plain_conversation(front_->address(transport_)); }, .server = &redis_};
   }
 
  private:
@@ -95,7 +111,9 @@ class Front {
   const CertificateAuthority ca_{dir_};
   const CertificateAuthority::Files files_ = ca_.issue();
   const std::uint16_t port_ = free_port();
-  const Rig rig_;
+  RedisServer redis_;
+  GatewayProcess gateway_;
+  std::optional<AnteroomProcess> front_;
 };
 
 using Case = std::tuple<Way, Protocol, ContractScript>;
@@ -105,21 +123,20 @@ class Contract : public testing::TestWithParam<Case> {};
 std::string name_of_case(const testing::TestParamInfo<Case>& info) {
   const Protocol protocol = std::get<1>(info.param);
   const std::string resp = protocol == Protocol::kResp2 ? "Resp2_" : "Resp3_";
-  constexpr std::array<const char*, 3> kWays{"Tcp", "Unix", "Tls"};
-  return kWays[static_cast<std::size_t>(std::get<0>(info.param))] + resp + std::get<2>(info.param).name;
+  constexpr std::array<const char*, 4> kNames{"Tcp", "Unix", "Tls", "TcpOverQuic"};
+  return kNames[static_cast<std::size_t>(std::get<0>(info.param))] + resp + std::get<2>(info.param).name;
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, Contract,
-                         testing::Combine(testing::Values(Way::kTcp, Way::kUnix, Way::kTls),
-                                          testing::Values(Protocol::kResp2, Protocol::kResp3),
+                         testing::Combine(testing::ValuesIn(kWays), testing::Values(Protocol::kResp2, Protocol::kResp3),
                                           testing::ValuesIn(all_scripts())),
                          name_of_case);
 
 TEST_P(Contract, RepliesAreThoseOfTheServer) {
   const auto& [way, protocol, script] = GetParam();
   RedisServer reference(server_options());
-  const Front front(way);
-  ASSERT_TRUE(reference.start() && front.is_ready());
+  Front front(way);
+  ASSERT_TRUE(reference.start() && front.start());
 
   ContractRun run(server_side(reference, way == Way::kUnix ? Transport::kUnix : Transport::kTcp), front.side(),
                   protocol);

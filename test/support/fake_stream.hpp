@@ -75,6 +75,7 @@ class FakePeer {
     bool wants_read = false;
     bool wants_write = false;
     bool closed = false;
+    bool finished = false;
   };
   [[nodiscard]] bool is_readable() const {
     return state_->wants_read && !state_->closed &&
@@ -132,6 +133,7 @@ class FakeStream final : public net::ByteStream {
 
   void want_read(bool on) override { state_->wants_read = on && !state_->closed; }
   void want_write(bool on) override { state_->wants_write = on && !state_->closed; }
+  void finish() noexcept override { state_->finished = true; }
   void close() noexcept override { shut(); }
   [[nodiscard]] std::string peer_name() const override { return name_; }
   [[nodiscard]] std::string local_name() const override { return "192.0.2.2:6379"; }

@@ -25,10 +25,10 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 std::string logfmt(Fields fields, std::string_view event = "e") {
-  return detail::format_logfmt({.time = {}, .event = event, .fields = fields});
+  return detail::format_logfmt({.time = {}, .event = event, .fields = {fields.begin(), fields.size()}});
 }
 std::string json(Fields fields, std::string_view event = "e") {
-  return detail::format_json({.time = {}, .event = event, .fields = fields});
+  return detail::format_json({.time = {}, .event = event, .fields = {fields.begin(), fields.size()}});
 }
 
 TEST(LogFormat, FieldsKeepTheirOrderAndTypes) {

@@ -62,6 +62,31 @@ TEST(CommandLine, AMissingValueIsAnErrorAndSwallowsNoFlag) {
   EXPECT_EQ(line.errors.size(), 1U);
 }
 
+TEST(CommandLine, ASwitchMayStandAlone) {
+  EXPECT_EQ(flags_of(parse_command_line({"--tls-self-signed"})), Strings{"gateway.tls_self_signed=true"});
+  EXPECT_EQ(flags_of(parse_command_line({"--tls-self-signed", "--port", "1"})),
+            (Strings{"gateway.tls_self_signed=true", "listen.port=1"}));
+  EXPECT_EQ(flags_of(parse_command_line({"--tls-self-signed", "off", "gateway"})),
+            Strings{"gateway.tls_self_signed=off"});
+  const CommandLine line = parse_command_line({"--tls-self-signed", "gateway"});
+  EXPECT_EQ(flags_of(line), Strings{"gateway.tls_self_signed=true"});
+  EXPECT_EQ(line.subcommand, Subcommand::kGateway);
+}
+
+TEST(CommandLine, TheGatewayHasTheShortFlagsOfTheOriginal) {
+  const auto flags = [](Strings arguments) {
+    arguments.insert(arguments.begin(), "gateway");
+    return flags_of(parse_command_line(arguments));
+  };
+  EXPECT_EQ(flags({"-l", "0.0.0.0:1", "-r", "h:2"}), (Strings{"gateway.listen=0.0.0.0:1", "upstream.url=redis://h:2"}));
+  EXPECT_EQ(flags({"-r", "h:2", "-u", "tcp"}), Strings{"upstream.url=redis://h:2"});
+  EXPECT_EQ(flags({"-u", "unix", "-r", "/run/s"}), Strings{"upstream.url=unix:///run/s"});
+  EXPECT_EQ(errors_of({"gateway", "-u", "unix"}), Strings{"-u: unix needs -r with the path of the socket"});
+  EXPECT_EQ(errors_of({"gateway", "-u", "udp"}), Strings{"-u: \"udp\" is not tcp or unix"});
+  EXPECT_EQ(errors_of({"gateway", "-r"}), Strings{"-r: needs a value"});
+  EXPECT_EQ(errors_of({"serve", "-l", "x"}), Strings{"-l: is only for `anteroom gateway`"});
+}
+
 TEST(CommandLine, ConfigNamesAFile) {
   EXPECT_EQ(parse_command_line({"--config", "a.json"}).config_file, "a.json");
   EXPECT_EQ(parse_command_line({"--config=b.json"}).config_file, "b.json");
@@ -87,9 +112,8 @@ TEST(CommandLine, UnknownFlagsAreOneLineEachWithoutTheirValue) {
 }
 
 TEST(CommandLine, UnknownWordsAreOneLineEach) {
-  EXPECT_EQ(
-      errors_of({"srve"}),
-      Strings{"\"srve\": unknown subcommand, did you mean serve? (there are serve, check, options and hash-password)"});
+  EXPECT_EQ(errors_of({"srve"}), Strings{"\"srve\": unknown subcommand, did you mean serve? (there are serve, gateway, "
+                                         "cli, check, options and hash-password)"});
   EXPECT_EQ(errors_of({"serve", "now"}), Strings{"\"now\": unexpected argument"});
   EXPECT_EQ(errors_of({"serve", "check"}), Strings{"check: is a second subcommand"});
   EXPECT_EQ(errors_of({"-"}).size(), 1U);

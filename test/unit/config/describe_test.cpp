@@ -53,7 +53,7 @@ TEST(HelpText, HasOneLineForEachFlag) {
   for (const Descriptor& option : descriptors()) {
     EXPECT_NE(help.find("  --" + std::string(option.flag) + ' '), std::string::npos) << option.flag;
   }
-  EXPECT_LT(std::ranges::count(help, '\n'), static_cast<long>(descriptors().size()) + 12);
+  EXPECT_LT(std::ranges::count(help, '\n'), static_cast<long>(descriptors().size()) + 14);
 }
 
 TEST(EffectiveJson, HasEveryValueAndItsSource) {

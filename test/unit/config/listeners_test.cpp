@@ -79,6 +79,24 @@ TEST(Listeners, TheListComesBesideTheSimpleOnes) {
   EXPECT_EQ(all[3].option_of("port"), "listen.listeners[2].port");
 }
 
+TEST(Listeners, QuicIsLikeTlsButOverUdp) {
+  const auto all = listeners_of(
+      R"([{"type":"quic","port":8001,"tls_cert":"c","tls_key":"k"},{"type":"tls","port":6,"tls_cert":"c","tls_key":"k"}])");
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[1].type, ListenerType::kQuic);
+  EXPECT_EQ(all[1].port, all[0].port) << "a port of UDP is another than that of TCP";
+  EXPECT_EQ(
+      error_of(R"([{"type":"quic","port":1,"tls_cert":"c"}])"),
+      "listen.listeners[0].tls_key: is missing, and a listener of type quic needs it (from c.json: listen.listeners)");
+  EXPECT_EQ(error_of(R"([{"type":"quic","port":1,"tls_cert":"c","tls_key":"k","proxy_protocol":true}])"),
+            "listen.listeners[0].proxy_protocol: has no meaning for a listener of type quic (from c.json: "
+            "listen.listeners[0].proxy_protocol)");
+  EXPECT_EQ(error_of(R"([{"type":"quic","port":1,"tls_cert":"c","tls_key":"k"},
+                         {"type":"quic","port":1,"tls_cert":"c","tls_key":"k"}])"),
+            "listen.listeners[1].port: 1 is the port of listen.listeners[0].port as well (from c.json: "
+            "listen.listeners[1].port)");
+}
+
 TEST(Listeners, TheListAloneIsEnough) {
   EXPECT_EQ(listeners_of(R"([{"type":"tcp","port":5}])", {"--port", "0"}).size(), 1U);
   EXPECT_EQ(error_of("[]", {"--port", "0"}),
@@ -120,10 +138,10 @@ TEST(Listeners, AValueOfTheWrongTypeOrRangeIsNamed) {
             place + "tls_verify_client: \"maybe\" is not one of none, optional, required (from c.json)");
   EXPECT_EQ(error(R"("auth":"acl")"),
             place + "auth: \"acl\" is not one of inherit, none, proxy, passthrough (from c.json)");
-  EXPECT_EQ(error_of(R"([{"type":"quic","port":1}])"),
-            place + "type: \"quic\" is not one of tcp, unix, tls (from c.json)");
-  EXPECT_EQ(error_of(R"([{"port":1}])"), place + "type: is missing (tcp, unix or tls) (from c.json)");
-  EXPECT_EQ(error_of("[{}]"), place + "type: is missing (tcp, unix or tls) (from c.json)");
+  EXPECT_EQ(error_of(R"([{"type":"http","port":1}])"),
+            place + "type: \"http\" is not one of tcp, unix, tls, quic (from c.json)");
+  EXPECT_EQ(error_of(R"([{"port":1}])"), place + "type: is missing (tcp, unix, tls or quic) (from c.json)");
+  EXPECT_EQ(error_of("[{}]"), place + "type: is missing (tcp, unix, tls or quic) (from c.json)");
   EXPECT_EQ(error(R"("port":1,"port":2)"), place + "port: is given twice (from c.json)");
 }
 

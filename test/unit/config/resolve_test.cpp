@@ -48,10 +48,12 @@ TEST_F(Resolve, AUrlSaysEverything) {
 
 TEST_F(Resolve, OptionsOfTlsNeedAUrlWithTls) {
   EXPECT_TRUE(target({"--upstream", "rediss://h", "--upstream-tls-ca", "ca"}).is_tls);
+  EXPECT_TRUE(target({"--upstream", "quic://h", "--upstream-tls-ca", "ca"}).is_quic);
   for (const std::string name : {"ca", "cert", "key", "server_name"}) {
     std::string flag = "--upstream-tls-" + name;
-    EXPECT_EQ(error({flag, "x"}),
-              "upstream.tls_" + name + ": is given, but upstream.url is not rediss:// (from flag " + flag + ")");
+    EXPECT_EQ(
+        error({flag, "x"}),
+        "upstream.tls_" + name + ": is given, but upstream.url is not rediss:// or quic:// (from flag " + flag + ")");
   }
 }
 

@@ -82,8 +82,28 @@ TEST(UpstreamUrl, RedissIsRedisWithTls) {
   expect_refused("rediss://h?ca=/x", "no '?'");
 }
 
-TEST(UpstreamUrl, WhatIsNotThereYetIsSaidToBeSo) {
-  expect_refused("quic://h", "quic:// is not available in this version");
+TEST(UpstreamUrl, QuicIsAGatewayWithItsPin) {
+  const std::string pin(64, 'a');
+  EXPECT_EQ(parse_upstream_url("quic://u:secret@h:1/2"),
+            (Upstream{.host = "h", .port = 1, .is_quic = true, .user = "u", .password = "secret", .db = 2}));
+  EXPECT_EQ(parse_upstream_url("quic://h?pin=sha256:" + std::string(64, 'A')),
+            (Upstream{.host = "h", .is_quic = true, .pin = pin}));
+  EXPECT_EQ(parse_upstream_url("QUIC://h/1?insecure=1"),
+            (Upstream{.host = "h", .is_quic = true, .is_insecure = true, .db = 1}));
+  EXPECT_EQ(display_url({.host = "h", .is_quic = true, .pin = pin, .user = "u", .password = "secret"}),
+            "quic://u:***@h:6379?pin=sha256:" + pin);
+  EXPECT_EQ(display_url({.host = "h", .is_quic = true, .is_insecure = true}), "quic://h:6379?insecure=1");
+}
+
+TEST(UpstreamUrl, WrongPartsOfAQuicUrlAreNamed) {
+  expect_refused("quic://h?pin=sha256:12", "64 hexadecimal digits");
+  expect_refused("quic://h?pin=" + std::string(64, 'a'), "sha256:");
+  expect_refused("quic://h?pin=sha256:" + std::string(64, 'g'), "64 hexadecimal digits");
+  expect_refused("quic://h?insecure=0", "insecure=1");
+  expect_refused("quic://h?ca=/x", "pin=sha256:");
+  expect_refused("quic://h?insecure=1&pin=sha256:" + std::string(64, 'a'), "both");
+  expect_refused("quic://", "host is missing");
+  expect_refused("redis://h?insecure=1", "no '?'");
 }
 
 TEST(UpstreamUrl, EveryMistakeHasItsReason) {

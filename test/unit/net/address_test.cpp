@@ -33,6 +33,32 @@ TEST(Address, OtherTextIsNotAnAddress) {
   EXPECT_FALSE(Address::from_numeric(std::string_view("::1\0x", 5), 1));
 }
 
+TEST(Address, LoopbackIsKnownInBothFamilies) {
+  const auto is_loopback = [](std::string_view host) { return Address::from_numeric(host, 1)->is_loopback(); };
+  EXPECT_TRUE(is_loopback("127.0.0.1"));
+  EXPECT_TRUE(is_loopback("127.9.9.9"));
+  EXPECT_TRUE(is_loopback("::1"));
+  EXPECT_FALSE(is_loopback("0.0.0.0"));
+  EXPECT_FALSE(is_loopback("192.0.2.1"));
+  EXPECT_FALSE(is_loopback("::"));
+  EXPECT_FALSE(Address::from_unix_path("/127")->is_loopback());
+}
+
+TEST(Address, HostsAreComparedWithoutTheirPorts) {
+  const auto of = [](std::string_view host, std::uint16_t port) { return *Address::from_numeric(host, port); };
+  EXPECT_TRUE(of("192.0.2.1", 1).is_same_host(of("192.0.2.1", 2)));
+  EXPECT_FALSE(of("192.0.2.1", 1).is_same_host(of("192.0.2.2", 1)));
+  EXPECT_TRUE(of("2001:db8::1", 1).is_same_host(of("2001:db8::1", 2)));
+  EXPECT_FALSE(of("2001:db8::1", 1).is_same_host(of("2001:db8::2", 1)));
+  EXPECT_FALSE(of("::1", 1).is_same_host(of("127.0.0.1", 1)));
+}
+
+TEST(Address, SourceTowardLoopbackIsLoopback) {
+  EXPECT_TRUE(source_toward(*Address::from_numeric("127.0.0.1", 9))->is_loopback());
+  EXPECT_TRUE(
+      source_toward(*Address::from_numeric("127.0.0.1", 9))->is_same_host(*Address::from_numeric("127.0.0.1", 0)));
+}
+
 TEST(Address, ScopeIsTheNameOrTheNumberOfAnInterface) {
   EXPECT_EQ(shown("fe80::1%lo", 7), "[fe80::1%lo]:7");
   EXPECT_EQ(shown("fe80::1%" + std::to_string(if_nametoindex("lo")), 7), "[fe80::1%lo]:7");

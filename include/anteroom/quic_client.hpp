@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// Redis over QUIC for programs: to a gateway (`anteroom gateway`), or to a front-end with a listener of type quic.
+namespace anteroom::client {
+
+/// Whom to trust is one of: whom the system trusts, a CA file, a pinned key, or, only if asked for, anybody.
+struct QuicOptions {
+  std::string host = "127.0.0.1";  ///< a name or an address
+  std::uint16_t port = 6379;       ///< of UDP
+  std::string server_name{};       ///< whom the certificate must name; empty: `host`
+  std::string ca_file{};           ///< PEM
+  std::string pin{};               ///< SHA-256 of the server's public key, 64 hexadecimal digits
+  bool insecure = false;           ///< nothing is asked of the certificate
+  std::string certificate_file{};  ///< ours, for servers that want one; PEM
+  std::string key_file{};
+  std::chrono::milliseconds timeout{5000};  ///< to connect
+};
+
+struct QuicError {
+  std::string text;                           ///< one line
+  std::optional<std::uint64_t> reset_code{};  ///< the other side has ended the stream with it (quic/error_codes.hpp)
+};
+
+/// One connection, whose streams are independent of each other: each has a connection to Redis of its own, with its own
+/// protocol, db and transaction. Everything happens on the thread that calls connect() and run(), inside these calls.
+class QuicConnection {
+ public:
+  /// One whole reply as it came, of RESP2 or RESP3 as the stream's HELLO has it.
+  using OnReply = std::function<void(std::expected<std::string, QuicError>)>;
+  using Command = std::vector<std::string>;
+
+  /// Requests of one stream are answered in their order. Usable as long as the connection.
+  class Stream {
+   public:
+    virtual ~Stream() = default;
+    /// May be called again before the reply has come. `on_reply` is called once, inside run(); it must not destroy the
+    /// stream.
+    virtual void query(const Command& command, OnReply on_reply) = 0;
+    /// Out-of-band pushes of RESP3 (subscriptions, invalidations), and nothing else. Without it they are dropped.
+    virtual void set_on_push(std::function<void(std::string)> on_push) = 0;
+    /// No more requests; replies that are due still come. A destroyed stream drops them.
+    virtual void finish() = 0;
+  };
+
+  /// Waits for the handshake. The error is one line.
+  [[nodiscard]] static std::expected<std::unique_ptr<QuicConnection>, QuicError> connect(const QuicOptions& options);
+  virtual ~QuicConnection() = default;
+
+  /// Costs no round trip. Null if the connection is gone or the other side allows no more streams for now.
+  [[nodiscard]] virtual std::unique_ptr<Stream> open_stream() = 0;
+  /// Until every query has had its reply or error, or for so long. True: nothing is due any more.
+  virtual bool run(std::chrono::milliseconds timeout) = 0;
+};
+
+}  // namespace anteroom::client

@@ -1,0 +1,294 @@
+#include <algorithm>
+#include <deque>
+#include <string_view>
+#include <utility>
+
+#include "anteroom/quic_client.hpp"
+#include "base/ascii.hpp"
+#include "base/read_buffer.hpp"
+#include "metrics/quic_metrics.hpp"
+#include "net/event_loop.hpp"
+#include "net/mailbox.hpp"
+#include "net/resolver.hpp"
+#include "net/tls_context.hpp"
+#include "quic/endpoint.hpp"
+#include "resp/reply_scanner.hpp"
+#include "resp/writer.hpp"
+
+namespace anteroom::client {
+namespace {
+
+using Status = net::IoResult::Status;
+
+constexpr std::size_t kReadBytes = 16 * 1024;
+constexpr base::Milliseconds kTick{1000};
+
+class Connection;
+
+/// One stream, its requests that wait to be sent, and the replies that are due.
+class ClientStream final : public QuicConnection::Stream, private net::StreamEvents {
+ public:
+  ClientStream(Connection& connection, std::unique_ptr<quic::Stream> stream)
+      : connection_(connection), stream_(std::move(stream)) {
+    stream_->set_events(this);
+    stream_->want_read(true);
+  }
+  ~ClientStream() override;
+  ClientStream(const ClientStream&) = delete;
+  ClientStream& operator=(const ClientStream&) = delete;
+
+  void query(const QuicConnection::Command& command, QuicConnection::OnReply on_reply) override;
+  void set_on_push(std::function<void(std::string)> on_push) override { on_push_ = std::move(on_push); }
+  void finish() override {
+    finishes_ = true;
+    flush();
+  }
+  void fail(const QuicError& error);
+  [[nodiscard]] const QuicError& error() const { return *error_; }
+
+ private:
+  void on_readable() override;
+  void on_writable() override {
+    stream_->want_write(false);
+    flush();
+  }
+  void flush();
+  void take_replies();
+  void answer(std::expected<std::string, QuicError> reply);
+  [[nodiscard]] QuicError end_error() const;
+
+  Connection& connection_;
+  std::unique_ptr<quic::Stream> stream_;
+  std::function<void(std::string)> on_push_;
+  std::deque<QuicConnection::OnReply> due_;
+  std::string out_;
+  base::ReadBuffer in_;
+  std::size_t scanned_ = 0;
+  resp::ReplyScanner scanner_;
+  std::optional<QuicError> error_;
+  bool finishes_ = false;
+  std::shared_ptr<ClientStream*> self_ = std::make_shared<ClientStream*>(this);
+};
+
+class Connection final : public QuicConnection, private quic::ConnectionEvents {
+ public:
+  using TlsContext = std::shared_ptr<const net::TlsContext>;
+
+  explicit Connection(QuicOptions options) : options_(std::move(options)) { tick_.start(kTick); }
+  ~Connection() override {
+    if (endpoint_ != nullptr) endpoint_->close_all(quic::ErrorCode::kNone, "");
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  [[nodiscard]] std::optional<QuicError> connect(const TlsContext& tls);
+  [[nodiscard]] std::unique_ptr<Stream> open_stream() override;
+  bool run(std::chrono::milliseconds timeout) override;
+
+  void add_due(int change) {
+    due_ += change;
+    if (due_ == 0) loop_.stop();
+  }
+  void defer(std::shared_ptr<quic::Stream> stream) {
+    loop_.at_turn_end([stream = std::move(stream)] {});
+  }
+  /// Inside run(), if the stream is there still.
+  void fail_later(const std::shared_ptr<ClientStream*>& stream) {
+    loop_.next_turn([stream] {
+      if (*stream != nullptr) (*stream)->fail((*stream)->error());
+    });
+  }
+
+ private:
+  void on_established(quic::Connection&) override {
+    is_up_ = true;
+    loop_.stop();
+  }
+  void on_stream(quic::Connection&, std::unique_ptr<quic::Stream> stream) override {
+    stream->reset(quic::ErrorCode::kLimit);
+  }
+  void on_streams_available(quic::Connection&) override {}
+  void on_closed(quic::Connection&, const quic::CloseReason& reason) override {
+    is_up_ = false;
+    why_closed_ = reason.text.empty() ? "the connection was closed" : reason.text;
+    loop_.stop();
+  }
+  [[nodiscard]] std::string server_name() const {
+    return options_.server_name.empty() ? options_.host : options_.server_name;
+  }
+  [[nodiscard]] std::expected<std::vector<net::Address>, std::string> resolve();
+
+  const QuicOptions options_;
+  net::EventLoop loop_;
+  net::Mailbox mailbox_{loop_};
+  net::Resolver resolver_;
+  metrics::QuicMetrics metrics_;
+  std::unique_ptr<quic::Endpoint> endpoint_;
+  net::Timer deadline_{loop_, [this] { loop_.stop(); }};
+  net::Timer tick_{loop_, [this] {
+                     if (endpoint_ != nullptr) endpoint_->tick();
+                     tick_.start(kTick);
+                   }};
+  bool is_up_ = false;
+  std::string why_closed_;
+  long due_ = 0;
+};
+
+// --- A stream ---
+
+ClientStream::~ClientStream() {
+  *self_ = nullptr;
+  connection_.add_due(-static_cast<int>(due_.size()));
+  stream_->close();
+  connection_.defer(std::move(stream_));
+}
+
+void ClientStream::query(const QuicConnection::Command& command, QuicConnection::OnReply on_reply) {
+  connection_.add_due(1);
+  due_.push_back(std::move(on_reply));
+  if (error_) return connection_.fail_later(self_);
+  const std::vector<std::string_view> words(command.begin(), command.end());
+  resp::append_command(out_, words);
+  flush();
+}
+
+void ClientStream::flush() {
+  while (!out_.empty()) {
+    const iovec piece{out_.data(), out_.size()};
+    const net::IoResult put = stream_->write({&piece, 1});
+    if (put.status == Status::kWouldBlock) return stream_->want_write(true);
+    if (put.status != Status::kOk) return;  // reading tells why
+    out_.erase(0, put.bytes);
+  }
+  if (finishes_) stream_->finish();
+}
+
+void ClientStream::on_readable() {
+  const net::IoResult got = stream_->read(in_.prepare(kReadBytes));
+  switch (got.status) {
+    case Status::kWouldBlock:
+      return;
+    case Status::kOk:
+      in_.commit(got.bytes);
+      take_replies();
+      return;
+    case Status::kClosed:
+    case Status::kError:
+      fail(end_error());
+      return;
+  }
+}
+
+QuicError ClientStream::end_error() const {
+  if (error_) return *error_;
+  const auto trouble = stream_->trouble();
+  return {.text = trouble ? trouble->text : "the stream was closed", .reset_code = stream_->peer_error()};
+}
+
+void ClientStream::fail(const QuicError& error) {
+  stream_->want_read(false);
+  error_ = error;
+  while (!due_.empty()) answer(std::unexpected(*error_));
+}
+
+void ClientStream::take_replies() {
+  while (scanned_ < in_.size()) {
+    const resp::ReplyScanner::Result result = scanner_.scan(in_.readable().substr(scanned_));
+    scanned_ += result.used;
+    if (result.step == resp::ReplyScanner::Step::kNeedMore) return;
+    const bool is_push = result.step == resp::ReplyScanner::Step::kPush;
+    if (result.step == resp::ReplyScanner::Step::kError || (!is_push && due_.empty())) {
+      stream_->reset(quic::ErrorCode::kCancelled);
+      return fail({.text = "bytes that are no reply"});
+    }
+    std::string reply(in_.readable().substr(0, std::exchange(scanned_, 0)));
+    in_.consume(reply.size());
+    if (!is_push) {
+      answer(std::move(reply));
+    } else if (on_push_) {
+      on_push_(std::move(reply));
+    }
+  }
+}
+
+void ClientStream::answer(std::expected<std::string, QuicError> reply) {
+  const QuicConnection::OnReply on_reply = std::move(due_.front());
+  due_.pop_front();
+  on_reply(std::move(reply));
+  connection_.add_due(-1);
+}
+
+// --- The connection ---
+
+std::expected<std::vector<net::Address>, std::string> Connection::resolve() {
+  std::expected<std::vector<net::Address>, std::string> out = std::unexpected("the name was not resolved in time");
+  const auto lookup = resolver_.resolve(options_.host, options_.port, mailbox_, [this, &out](net::Resolved resolved) {
+    if (resolved) {
+      out = std::move(*resolved);
+    } else {
+      out = std::unexpected(resolved.error().text);
+    }
+    loop_.stop();
+  });
+  deadline_.start(options_.timeout);
+  loop_.run();
+  deadline_.cancel();
+  return out;
+}
+
+std::optional<QuicError> Connection::connect(const TlsContext& tls) {
+  const auto addresses = resolve();
+  if (!addresses) return QuicError{.text = options_.host + ": " + addresses.error()};
+  quic::Options quic;
+  quic.handshake_timeout = options_.timeout;
+  for (const net::Address& address : *addresses) {
+    auto made = quic::Endpoint::connect(loop_, address, quic, tls, server_name(), {}, *this, metrics_);
+    if (!made) {
+      why_closed_ = std::move(made.error());
+      continue;
+    }
+    endpoint_ = std::move(*made);
+    loop_.run();
+    if (is_up_) return std::nullopt;
+    endpoint_.reset();
+  }
+  return QuicError{.text = net::host_and_port(options_.host, options_.port) + ": " + why_closed_};
+}
+
+std::unique_ptr<QuicConnection::Stream> Connection::open_stream() {
+  quic::Connection* const connection = endpoint_->connection();
+  std::unique_ptr<quic::Stream> stream = connection != nullptr ? connection->open_stream() : nullptr;
+  return stream != nullptr ? std::make_unique<ClientStream>(*this, std::move(stream)) : nullptr;
+}
+
+bool Connection::run(std::chrono::milliseconds timeout) {
+  deadline_.start(timeout);
+  while (due_ > 0 && deadline_.is_running()) loop_.run();
+  deadline_.cancel();
+  return due_ == 0;
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<QuicConnection>, QuicError> QuicConnection::connect(const QuicOptions& options) {
+  using Verify = net::TlsOptions::Verify;
+  std::string pin;
+  for (std::size_t i = 0; i + 1 < options.pin.size(); i += 2) {
+    pin += static_cast<char>(base::hex_value(options.pin[i]) * 16 + base::hex_value(options.pin[i + 1]));
+  }
+  if (!options.pin.empty() && pin.size() != 32) return std::unexpected(QuicError{.text = "the pin is no SHA-256"});
+  auto tls = net::TlsContext::create({.role = net::TlsOptions::Role::kClient,
+                                      .certificate_file = options.certificate_file,
+                                      .key_file = options.key_file,
+                                      .ca_file = options.ca_file,
+                                      .verify = options.insecure ? Verify::kNone : Verify::kRequired,
+                                      .protocols = {"redis"},
+                                      .pinned_key = pin,
+                                      .for_quic = true});
+  if (!tls) return std::unexpected(QuicError{.text = tls.error().text});
+  auto connection = std::make_unique<Connection>(options);
+  if (auto error = connection->connect(*tls)) return std::unexpected(std::move(*error));
+  return connection;
+}
+
+}  // namespace anteroom::client

@@ -1,0 +1,196 @@
+#include "gateway/relay.hpp"
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/log.hpp"
+#include "gateway/gateway_metrics.hpp"
+
+namespace anteroom::gateway {
+namespace {
+
+using Status = net::IoResult::Status;
+
+// What is read from a stream at a time, and waits here if Redis does not take it.
+constexpr std::size_t kPieceBytes = 64 * 1024;
+// Room that reading from Redis wants in the stream's buffer; less is not worth a system call.
+constexpr std::size_t kRoomMin = 4096;
+// Reads of one relay before others have their turn.
+constexpr int kReadsPerTurn = 8;
+
+}  // namespace
+
+Relay::Relay(const RelayContext& context, std::unique_ptr<quic::Stream> stream, std::function<void(Relay&)> on_done)
+    : context_(context),
+      stream_(std::move(stream)),
+      on_done_(std::move(on_done)),
+      connector_(context.loop, context.resolver, context.mailbox) {
+  context_.metrics.relays.add(1);
+  context_.metrics.relays_opened.add();
+}
+
+Relay::~Relay() {
+  context_.metrics.relays.add(-1);
+  if (redis_ != nullptr) redis_->close();
+}
+
+void Relay::start() {
+  stream_->set_events(&upward_);
+  connector_.start(context_.target, [this](net::Connector::Result result) { on_dialed(std::move(result)); });
+}
+
+void Relay::on_dialed(net::Connector::Result result) {
+  if (is_done_) return;
+  if (!result) {
+    const bool is_late = result.error().error == ETIMEDOUT;
+    (is_late ? context_.metrics.dial_timeouts : context_.metrics.dial_errors).add();
+    log::debug("redis cannot be reached", {{"stream", std::to_string(stream_->id())}, {"reason", result.error().text}});
+    break_off(is_late ? quic::ErrorCode::kUpstreamTimeout : quic::ErrorCode::kUpstreamRefused);
+    return;
+  }
+  redis_ = std::move(*result);
+  redis_->set_events(&downward_);
+  redis_->want_read(true);
+  stream_->want_read(true);
+}
+
+// --- To Redis ---
+
+void Relay::pump_up() {
+  if (is_done_ || redis_ == nullptr) return;
+  std::array<char, kPieceBytes> piece;
+  for (int i = 0; i < kReadsPerTurn; ++i) {
+    const net::IoResult got = stream_->read(piece);
+    switch (got.status) {
+      case Status::kWouldBlock:
+        return;
+      case Status::kOk:
+        break;
+      case Status::kClosed:
+        end_of_requests();
+        return;
+      case Status::kError:  // the peer has broken it off, or has gone
+        break_off(quic::ErrorCode::kCancelled);
+        return;
+    }
+    context_.metrics.bytes_up.add(got.bytes);
+    const iovec all{piece.data(), got.bytes};
+    const net::IoResult put = redis_->write({&all, 1});
+    const std::size_t taken = put.status == Status::kOk ? put.bytes : 0;
+    if (put.status == Status::kError) {
+      // Redis has closed; what it said last may still be there to be read, and then the end comes that way.
+      requests_ended_ = true;
+      stream_->stop_reading(quic::ErrorCode::kNone);
+      stream_->want_read(false);
+      return;
+    }
+    if (taken == got.bytes) continue;
+    pending_.assign(piece.data() + taken, got.bytes - taken);
+    pending_done_ = 0;
+    stream_->want_read(false);
+    redis_->want_write(true);
+    return;
+  }
+}
+
+// True if nothing is pending any more.
+bool Relay::write_pending() {
+  while (pending_done_ < pending_.size()) {
+    const iovec rest{pending_.data() + pending_done_, pending_.size() - pending_done_};
+    const net::IoResult put = redis_->write({&rest, 1});
+    if (put.status == Status::kWouldBlock) return false;
+    if (put.status != Status::kOk) break;  // as in pump_up(): the end is read
+    pending_done_ += put.bytes;
+  }
+  pending_.clear();
+  pending_done_ = 0;
+  return true;
+}
+
+void Relay::on_redis_writable() {
+  if (is_done_ || !write_pending()) return;
+  redis_->want_write(false);
+  stream_->want_read(true);
+}
+
+void Relay::end_of_requests() {
+  stream_->want_read(false);
+  requests_ended_ = true;
+  redis_->finish();
+  done_if_both_ended();
+}
+
+// --- From Redis ---
+
+void Relay::pump_down() {
+  if (is_done_) return;
+  for (int i = 0; i < kReadsPerTurn; ++i) {
+    const std::span<char> room = stream_->prepare(kRoomMin);
+    if (room.empty()) {
+      if (!stream_->has_connection() || stream_->peer_error()) {
+        break_off(quic::ErrorCode::kCancelled);
+        return;
+      }
+      redis_->want_read(false);
+      stream_->want_write(true);
+      return;
+    }
+    const net::IoResult got = redis_->read(room);
+    switch (got.status) {
+      case Status::kWouldBlock:
+        return;
+      case Status::kOk:
+        break;
+      case Status::kClosed:
+        end_of_replies();
+        return;
+      case Status::kError:
+        context_.metrics.upstream_losses.add();
+        break_off(quic::ErrorCode::kUpstreamLost);
+        return;
+    }
+    context_.metrics.bytes_down.add(got.bytes);
+    stream_->commit(got.bytes);
+    if (got.bytes < room.size()) return;
+  }
+}
+
+void Relay::on_stream_writable() {
+  if (is_done_ || redis_ == nullptr) return;
+  stream_->want_write(false);
+  redis_->want_read(true);
+}
+
+// Redis closes both directions when it closes.
+void Relay::end_of_replies() {
+  replies_ended_ = true;
+  redis_->want_read(false);
+  stream_->finish();
+  if (!requests_ended_) {
+    requests_ended_ = true;
+    stream_->stop_reading(quic::ErrorCode::kNone);
+  }
+  done_if_both_ended();
+}
+
+// --- The end ---
+
+void Relay::break_off(quic::ErrorCode code) {
+  if (is_done_) return;
+  stream_->reset(code);
+  done();
+}
+
+void Relay::done_if_both_ended() {
+  if (requests_ended_ && replies_ended_) done();
+}
+
+void Relay::done() {
+  is_done_ = true;
+  connector_.cancel();
+  if (redis_ != nullptr) redis_->close();
+  on_done_(*this);
+}
+
+}  // namespace anteroom::gateway

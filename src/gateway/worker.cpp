@@ -1,0 +1,149 @@
+#include "gateway/worker.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.hpp"
+
+namespace anteroom::gateway {
+namespace {
+
+constexpr base::Milliseconds kSecond{1000};
+constexpr base::Milliseconds kStopPoll{10};
+
+}  // namespace
+
+Worker::Worker(WorkerOptions options, net::Resolver& resolver)
+    : options_(std::move(options)),
+      mailbox_(loop_),
+      relay_context_{loop_, resolver, mailbox_, options_.target, metrics_},
+      second_timer_(loop_, [this] { every_second(); }),
+      patience_timer_(loop_, [this] { give_up(); }) {}
+
+Worker::~Worker() {
+  join();
+  relays_.clear();
+  endpoints_.clear();
+}
+
+std::expected<void, std::string> Worker::listen() {
+  for (const net::Address& place : options_.listen) {
+    auto endpoint = quic::Endpoint::listen(loop_, place, options_.quic, options_.server, quic_metrics_,
+                                           [this](quic::Connection&, const net::Address&) -> quic::ConnectionEvents* {
+                                             return is_stopping_ ? nullptr : this;
+                                           });
+    if (!endpoint) return std::unexpected(std::move(endpoint.error()));
+    endpoints_.push_back(std::move(*endpoint));
+  }
+  return {};
+}
+
+std::expected<void, std::string> Worker::share_ports() {
+  if (options_.server.workers < 2) return {};
+  for (auto& endpoint : endpoints_) {
+    if (auto shared = endpoint->steer(options_.server.workers); !shared) return shared;
+  }
+  return {};
+}
+
+std::vector<net::Address> Worker::places() const {
+  std::vector<net::Address> out;
+  out.reserve(endpoints_.size());
+  for (const auto& endpoint : endpoints_) out.push_back(endpoint->local());
+  return out;
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), ("gateway-" + std::to_string(options_.server.worker)).c_str());
+    second_timer_.start(kSecond);
+    loop_.run();
+  });
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+// --- Connections and streams ---
+
+void Worker::on_established(quic::Connection& connection) {
+  log::info("peer connected", {{"peer", connection.peer_name()}, {"resumed", connection.was_resumed() ? "yes" : "no"}});
+}
+
+void Worker::on_stream(quic::Connection& connection, std::unique_ptr<quic::Stream> stream) {
+  if (is_stopping_ || relay_count_ >= options_.relays_max) {
+    metrics_.relays_refused.add();
+    stream->reset(is_stopping_ ? quic::ErrorCode::kShuttingDown : quic::ErrorCode::kLimit);
+    return;
+  }
+  auto relay = std::make_unique<Relay>(relay_context_, std::move(stream),
+                                       [this, &connection](Relay& done) { retire(connection, done); });
+  Relay& started = *relay;
+  relays_[&connection].emplace(&started, std::move(relay));
+  ++relay_count_;
+  started.start();
+}
+
+// A relay ends inside calls of its own, or of its connection, so it goes when they are over.
+void Worker::retire(quic::Connection& connection, Relay& relay) {
+  const auto found = relays_.find(&connection);
+  if (found == relays_.end()) return;
+  const auto entry = found->second.find(&relay);
+  if (entry == found->second.end()) return;
+  --relay_count_;
+  loop_.at_turn_end([kept = std::shared_ptr<Relay>(std::move(entry->second))] {});
+  found->second.erase(entry);
+  check_stopped();
+}
+
+void Worker::on_closed(quic::Connection& connection, const quic::CloseReason& reason) {
+  if (connection.is_established()) {
+    log::info("peer disconnected", {{"peer", connection.peer_name()}, {"reason", reason.text}});
+  } else {
+    log::debug("handshake failed", {{"peer", connection.peer_name()}, {"reason", reason.text}});
+  }
+  const auto found = relays_.find(&connection);
+  if (found == relays_.end()) return;
+  relay_count_ -= found->second.size();
+  loop_.at_turn_end([kept = std::make_shared<Relays>(std::move(found->second))] {});
+  relays_.erase(found);
+  check_stopped();
+}
+
+// --- Time ---
+
+void Worker::every_second() {
+  for (auto& endpoint : endpoints_) endpoint->tick();
+  second_timer_.start(kSecond);
+}
+
+void Worker::stop(base::Milliseconds patience, std::move_only_function<void()> on_stopped) {
+  mailbox_.post([this, patience, on_stopped = std::move(on_stopped)]() mutable {
+    on_stopped_ = std::move(on_stopped);
+    is_stopping_ = true;
+    for (auto& endpoint : endpoints_) endpoint->stop_accepting();
+    patience_timer_.start(relay_count_ == 0 ? base::Milliseconds::zero() : patience);
+    check_stopped();
+  });
+}
+
+// The first time the peers are told; a little later nobody listens any more.
+void Worker::give_up() {
+  if (!std::exchange(gave_up_, true)) {
+    for (auto& endpoint : endpoints_) endpoint->close_all(quic::ErrorCode::kShuttingDown, "the gateway stops");
+    patience_timer_.start(kStopPoll);
+    return;
+  }
+  relays_.clear();
+  if (on_stopped_) std::exchange(on_stopped_, nullptr)();
+  loop_.stop();
+}
+
+void Worker::check_stopped() {
+  if (is_stopping_ && !gave_up_ && relay_count_ == 0) patience_timer_.start(base::Milliseconds::zero());
+}
+
+}  // namespace anteroom::gateway

@@ -1,0 +1,144 @@
+#include "main/gateway.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <expected>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/log.hpp"
+#include "base/parse_int.hpp"
+#include "net/self_signed.hpp"
+#include "server/worker_options.hpp"
+#ifdef ANTEROOM_QUIC
+#include "gateway/gateway.hpp"
+#endif
+
+namespace anteroom::app {
+namespace {
+
+constexpr int kExitBadOptions = 2;
+
+int refuse(const std::string& why) {
+  std::fprintf(stderr, "anteroom: %s\n", why.c_str());
+  return kExitBadOptions;
+}
+
+#ifdef ANTEROOM_QUIC
+
+using Addresses = std::vector<net::Address>;
+
+// "127.0.0.1:6379" or "[::1]:6379".
+std::expected<Addresses, std::string> places(const config::Options& options) {
+  Addresses out;
+  for (const std::string& text : options.gateway.listen) {
+    const std::size_t colon = text.rfind(':');
+    const auto port = colon == std::string::npos ? std::nullopt : base::parse_int(text.substr(colon + 1), 0, 65'535);
+    const auto address = port ? net::Address::from_numeric(text.substr(0, colon), static_cast<std::uint16_t>(*port))
+                              : std::optional<net::Address>();
+    if (!address) {
+      return std::unexpected(config::name_and_source(options, "gateway.listen") + ": '" + text +
+                             "' is not a numeric address and a port, as 0.0.0.0:6379 or [::]:6379");
+    }
+    out.push_back(*address);
+  }
+  return out;
+}
+
+// With --tls-self-signed the files are made unless they are there.
+std::expected<net::TlsOptions, std::string> certificates(const config::Options& options) {
+  net::TlsOptions tls{.role = net::TlsOptions::Role::kServer,
+                      .certificate_file = options.listen.tls_cert,
+                      .key_file = options.listen.tls_key,
+                      .ca_file = options.gateway.tls_client_ca,
+                      .verify = options.gateway.tls_client_ca.empty() ? net::TlsOptions::Verify::kNone
+                                                                      : net::TlsOptions::Verify::kRequired,
+                      .protocols = {"redis"},
+                      .for_quic = true};
+  if (options.gateway.tls_self_signed) {
+    if (tls.certificate_file.empty()) tls.certificate_file = "anteroom-gateway.crt";
+    if (tls.key_file.empty()) tls.key_file = "anteroom-gateway.key";
+    const bool is_there =
+        ::access(tls.certificate_file.c_str(), F_OK) == 0 && ::access(tls.key_file.c_str(), F_OK) == 0;
+    if (!is_there) {
+      if (auto made = net::write_self_signed(tls.certificate_file, tls.key_file, "anteroom-gateway"); !made) {
+        return std::unexpected(std::move(made.error()));
+      }
+    }
+  }
+  if (tls.certificate_file.empty() || tls.key_file.empty()) {
+    return std::unexpected("the gateway needs a certificate: --tls-cert and --tls-key, or --tls-self-signed");
+  }
+  return tls;
+}
+
+std::expected<gateway::Options, std::string> gateway_options(const config::Options& options) {
+  gateway::Options out;
+  const config::Upstream& target = options.upstream.target;
+  if (target.has_certificate()) {
+    return std::unexpected(config::name_and_source(options, "upstream.url") +
+                           ": a gateway stands beside Redis, at a unix:// or redis:// address");
+  }
+  auto listen = places(options);
+  if (!listen) return std::unexpected(std::move(listen.error()));
+  auto tls = certificates(options);
+  if (!tls) return std::unexpected(std::move(tls.error()));
+  out.listen = std::move(*listen);
+  out.tls = std::move(*tls);
+  out.target.host = target.host;
+  out.target.port = target.port;
+  out.target.unix_path = target.path;
+  out.target.dns_timeout = options.upstream.dns_timeout;
+  out.target.connect_timeout = options.upstream.connect_timeout;
+  out.target.connect_unix_timeout = std::min(options.upstream.connect_timeout, out.target.connect_unix_timeout);
+  out.quic = server::quic_options(options.quic);
+  out.always_validates = options.gateway.always_validates;
+  out.connections_max = options.gateway.connections_max;
+  out.streams_max = options.gateway.streams_max;
+  out.workers = options.workers != 0 ? options.workers : std::max(1u, std::thread::hardware_concurrency());
+  out.workers = std::min(out.workers, 256u);  // a connection id names its worker by one byte
+  out.shutdown_timeout = options.shutdown_timeout;
+  return out;
+}
+
+#endif
+
+}  // namespace
+
+int run_gateway(const config::Options& options) {
+#ifdef ANTEROOM_QUIC
+  log::Options log_options;
+  log_options.level = options.log.level;
+  log_options.format = options.log.format;
+  log_options.file = options.log.file;
+  if (const auto opened = log::init(log_options); !opened) {
+    return refuse(config::name_and_source(options, "log.file") + ": " + opened.error());
+  }
+  const auto wanted = gateway_options(options);
+  if (!wanted) {
+    log::shutdown();
+    return refuse(wanted.error());
+  }
+  auto made = gateway::Gateway::create(*wanted);
+  if (!made) {
+    log::shutdown();
+    return refuse(made.error());
+  }
+  if (const auto fingerprint = net::key_fingerprint(wanted->tls.certificate_file)) {
+    std::printf("pin=sha256:%s\n", fingerprint->c_str());
+    std::fflush(stdout);
+  }
+  (*made)->run();
+  made->reset();
+  log::shutdown();
+  return 0;
+#else
+  static_cast<void>(options);
+  return refuse("this build has no QUIC: it needs ngtcp2 1.11 or newer");
+#endif
+}
+
+}  // namespace anteroom::app

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "metrics/counter.hpp"
+
+namespace anteroom::metrics {
+
+/// What one endpoint of QUIC counts: all connections of a worker in one role. Written by its thread, read by any.
+struct QuicMetrics {
+  Gauge connections;
+  Counter handshakes;          ///< well ended
+  Counter handshake_failures;  ///< those that took too long included
+  Counter resumptions;         ///< of the handshakes, those by a ticket
+  Gauge streams;
+  Counter streams_opened;
+  Counter streams_refused;  ///< beyond a limit of ours
+  Counter resets_sent;
+  Counter resets_received;
+  /// Of those received, by the codes of quic/error_codes.hpp; the last is of everything else.
+  std::array<Counter, 8> resets_by_code{};
+  Counter connections_lost;  ///< by silence or an error, not by an orderly end
+  Counter migrations;
+
+  Counter datagrams_sent;
+  Counter datagrams_received;
+  Counter bytes_sent;
+  Counter bytes_received;
+  Counter send_calls;
+  Counter receive_calls;
+  Counter send_blocked;      ///< the socket had no room
+  Counter datagrams_unsent;  ///< the network would not have them: too large, unreachable
+
+  // What nobody should send us.
+  Counter bad_datagrams;         ///< no QUIC, or of no connection
+  Counter version_negotiations;  ///< sent
+  Counter retries;               ///< sent
+  Counter bad_tokens;
+  Counter stateless_resets;  ///< sent
+  Counter over_budget;       ///< answers of these kinds that were not given
+
+  // Of the connections there are, taken once a second: sums, to be divided by `connections`.
+  Gauge rtt_us;
+  Gauge cwnd_bytes;
+  Counter packets_lost;  ///< with bytes of streams in them, taken once a second
+};
+
+/// One figure of INFO and of the gateway's log. Values of all workers are summed.
+struct QuicInfoField {
+  std::string_view name;
+  std::int64_t (*value)(const QuicMetrics&);
+};
+
+[[nodiscard]] std::span<const QuicInfoField> quic_info_fields() noexcept;
+
+}  // namespace anteroom::metrics

@@ -1,0 +1,189 @@
+#include "quic/dialer.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace anteroom::quic {
+namespace {
+
+// As with TCP: of a name with more addresses only the first ones are tried, which bounds the time of one attempt.
+constexpr std::size_t kAddressesMax = 4;
+
+}  // namespace
+
+Dialer::Dialer(net::EventLoop& loop, net::Resolver& resolver, net::Mailbox& mailbox, DialTarget target,
+               metrics::QuicMetrics& metrics)
+    : loop_(loop),
+      resolver_(resolver),
+      mailbox_(mailbox),
+      target_(std::move(target)),
+      metrics_(metrics),
+      deadline_(loop, [this] { on_deadline(); }) {}
+
+Dialer::~Dialer() { *self_ = nullptr; }
+
+// --- Lanes ---
+
+net::LaneSource::Ticket Dialer::open(Done done) {
+  const Ticket ticket{++tickets_};
+  waiters_.push_back({ticket, std::move(done), loop_.now()});
+  if (state_ == State::kDown) {
+    dial();
+  } else if (state_ == State::kUp) {
+    schedule_serve();
+  }
+  return ticket;
+}
+
+void Dialer::cancel(Ticket ticket) noexcept {
+  std::erase_if(waiters_, [ticket](const Waiter& waiter) { return waiter.ticket == ticket; });
+}
+
+void Dialer::schedule_serve() {
+  if (std::exchange(serve_scheduled_, true)) return;
+  loop_.next_turn([self = self_] {
+    if (*self != nullptr) (*self)->serve();
+  });
+}
+
+void Dialer::serve() {
+  serve_scheduled_ = false;
+  while (state_ == State::kUp && !waiters_.empty()) {
+    Connection* const connection = endpoint_->connection();
+    std::unique_ptr<Stream> stream = connection != nullptr ? connection->open_stream() : nullptr;
+    if (stream == nullptr) {
+      // The gateway allows no more streams for now.
+      deadline_.start(waiters_.front().since + kStreamPatience - loop_.now());
+      return;
+    }
+    Done done = std::move(waiters_.front().done);
+    waiters_.pop_front();
+    done(std::move(stream));
+  }
+  if (state_ == State::kUp) deadline_.cancel();
+}
+
+void Dialer::on_deadline() {
+  if (state_ == State::kResolving) {
+    lookup_.cancel();
+    give_up({.stage = net::ConnectStage::kDns, .error = ETIMEDOUT, .text = target_.host + ": Lookup timed out"});
+    return;
+  }
+  if (state_ != State::kUp) return;
+  const net::ConnectError error{.stage = net::ConnectStage::kQuic,
+                                .error = EMFILE,
+                                .text = target_.host + ": the gateway allows no more streams",
+                                .elapsed = kStreamPatience};
+  while (!waiters_.empty() && loop_.now() - waiters_.front().since >= kStreamPatience) {
+    Done done = std::move(waiters_.front().done);
+    waiters_.pop_front();
+    done(std::unexpected(error));
+  }
+  if (!waiters_.empty()) schedule_serve();
+}
+
+// --- The connection ---
+
+void Dialer::dial() {
+  state_ = State::kResolving;
+  dial_began_ = loop_.now();
+  next_address_ = 0;
+  deadline_.start(target_.dns_timeout);
+  lookup_ = resolver_.resolve(target_.host, target_.port, mailbox_,
+                              [this](net::Resolved resolved) { on_resolved(std::move(resolved)); });
+}
+
+void Dialer::on_resolved(net::Resolved resolved) {
+  deadline_.cancel();
+  if (!resolved) {
+    give_up({.stage = net::ConnectStage::kDns, .text = target_.host + ": " + resolved.error().text});
+    return;
+  }
+  addresses_ = std::move(*resolved);
+  if (addresses_.size() > kAddressesMax) addresses_.resize(kAddressesMax);
+  state_ = State::kConnecting;
+  try_address();
+}
+
+void Dialer::try_address() {
+  std::string why;
+  while (next_address_ < addresses_.size()) {
+    auto endpoint = Endpoint::connect(loop_, addresses_[next_address_++], target_.options, target_.contexts->current(),
+                                      target_.server_name, resumption_, *this, metrics_);
+    if (endpoint) {
+      endpoint_ = std::move(*endpoint);
+      return;
+    }
+    why = std::move(endpoint.error());
+  }
+  give_up({.stage = net::ConnectStage::kQuic, .error = EPROTO, .text = std::move(why)});
+}
+
+void Dialer::on_established(Connection&) {
+  state_ = State::kUp;
+  serve();
+}
+
+void Dialer::on_stream(Connection&, std::unique_ptr<Stream> stream) {
+  // A gateway opens none, and may not.
+  stream->reset(ErrorCode::kLimit);
+}
+
+void Dialer::on_streams_available(Connection&) { serve(); }
+
+void Dialer::on_closed(Connection& connection, const CloseReason& reason) {
+  if (connection.is_established()) {
+    resumption_ = connection.resumption();
+  } else {
+    resumption_ = {};  // perhaps it was this that the gateway did not like
+  }
+  retire_endpoint();
+  const bool was_up = std::exchange(state_, State::kDown) == State::kUp;
+  const bool is_final = reason.kind == CloseReason::Kind::kCertificate || reason.kind == CloseReason::Kind::kLocal;
+  if (!was_up && !is_final && next_address_ < addresses_.size()) {
+    state_ = State::kConnecting;
+    try_address();
+    return;
+  }
+  give_up(error_of(reason));
+}
+
+// Inside a call of its connection it must not be destroyed.
+void Dialer::retire_endpoint() {
+  if (endpoint_ == nullptr) return;
+  former_.push_back(std::move(endpoint_));
+}
+
+net::ConnectError Dialer::error_of(const CloseReason& reason) const {
+  net::ConnectError error{.stage = net::ConnectStage::kQuic,
+                          .error = EPROTO,
+                          .text = net::host_and_port(target_.host, target_.port) + ": " + reason.text};
+  if (reason.kind == CloseReason::Kind::kTimeout) error.error = ETIMEDOUT;
+  if (reason.kind == CloseReason::Kind::kUnreachable) error.error = ECONNREFUSED;
+  if (reason.kind == CloseReason::Kind::kCertificate) {
+    error.error = EACCES;
+    error.refusal = reason.text.substr(reason.text.rfind(' ') + 1);
+  }
+  return error;
+}
+
+void Dialer::give_up(net::ConnectError error) {
+  state_ = State::kDown;
+  deadline_.cancel();
+  error.elapsed = loop_.now() - dial_began_;
+  for (Waiter& waiter : std::exchange(waiters_, {})) waiter.done(std::unexpected(error));
+}
+
+void Dialer::tick() {
+  std::erase_if(former_, [](const auto& endpoint) { return endpoint->connections() == 0; });
+  if (endpoint_ != nullptr) endpoint_->tick();
+}
+
+void Dialer::close() {
+  lookup_.cancel();
+  deadline_.cancel();
+  if (endpoint_ != nullptr) endpoint_->close_all(ErrorCode::kNone, "");
+}
+
+}  // namespace anteroom::quic

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <ngtcp2/ngtcp2.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "metrics/quic_metrics.hpp"
+#include "net/event_loop.hpp"
+#include "net/tls_context.hpp"
+#include "net/udp_socket.hpp"
+#include "quic/connection.hpp"
+#include "quic/connection_id.hpp"
+#include "quic/options.hpp"
+#include "quic/send_buffer.hpp"
+
+namespace anteroom::quic {
+
+/// Secret of a server: tokens and stateless resets of all its workers are made with it.
+using ServerSecret = std::array<std::uint8_t, 32>;
+
+/// Who comes in at a server.
+struct ServerOptions {
+  std::shared_ptr<const net::TlsContextSource> contexts;
+  /// Retry (RFC 9000, section 8.1.2): an address has to prove that it is one before we keep anything of it, always, or
+  /// once so many handshakes are under way.
+  bool always_validates = false;
+  std::size_t unvalidated_max = 64;
+  std::size_t connections_max = 10'000;
+  unsigned worker = 0;
+  unsigned workers = 1;
+  ServerSecret secret{};
+};
+
+/// A UDP socket with the connections of QUIC over it, in one of two roles. A server's accepts whoever has the right
+/// protocol (ALPN) and certificate; a client's has one connection at a time. Loop thread only.
+///
+/// What comes from nobody we know is answered within a budget (Retry, version negotiation, stateless reset), so that
+/// garbage costs its reading alone; each kind has its counter and none is logged. Not destroyed inside an event of its
+/// connections.
+class Endpoint final : private net::UdpEvents {
+ public:
+  /// Called for each new connection of a server, before its handshake: the one who is told of its events, or null to
+  /// refuse it.
+  using Accept = std::move_only_function<ConnectionEvents*(Connection&, const net::Address& peer)>;
+  using Created = std::expected<std::unique_ptr<Endpoint>, std::string>;
+
+  [[nodiscard]] static Created listen(net::EventLoop& loop, const net::Address& local, const Options& options,
+                                      ServerOptions server, metrics::QuicMetrics& metrics, Accept accept);
+  /// The connection begins at once; `events` hears how it goes. `resumption` may be that of an earlier one.
+  [[nodiscard]] static Created connect(net::EventLoop& loop, const net::Address& remote, const Options& options,
+                                       const std::shared_ptr<const net::TlsContext>& tls,
+                                       const std::string& server_name, const Resumption& resumption,
+                                       ConnectionEvents& events, metrics::QuicMetrics& metrics);
+  ~Endpoint();
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+
+  /// Of a client's; null once it has ended.
+  [[nodiscard]] Connection* connection() noexcept;
+  [[nodiscard]] std::size_t connections() const noexcept { return connections_.size(); }
+  [[nodiscard]] const net::Address& local() const noexcept { return socket_->local(); }
+  [[nodiscard]] const Options& options() const noexcept { return options_; }
+  [[nodiscard]] bool is_server() const noexcept { return is_server_; }
+  /// Of a client's: goes on from another local address (RFC 9000, section 9). False: there is no other way to the peer.
+  bool migrate();
+  /// A server's: takes no new connections.
+  void stop_accepting() noexcept { accepts_ = false; }
+  void close_all(ErrorCode code, std::string_view text);
+  /// Refills budgets, takes the figures of the paths, looks for peers that are silent, and migrates where our own
+  /// address has changed; once a second.
+  void tick();
+  /// Of several servers' with one place.
+  std::expected<void, std::string> steer(unsigned workers) { return socket_->steer_by_connection_id(workers); }
+
+ private:
+  friend class Connection;
+  friend struct ConnectionCallbacks;
+
+  Endpoint(net::EventLoop& loop, const Options& options, metrics::QuicMetrics& metrics);
+  static net::UdpSocket::Options socket_options(const Options& options, bool shares_port);
+
+  void on_datagram(const net::Datagram& datagram) override;
+  void on_datagrams_end() override { schedule(); }
+  void on_room() override;
+  void on_refused();
+  void follow_the_way();
+
+  // For Connection.
+  void schedule();
+  void mark_dirty(Connection& connection);
+  void mark_eventful(Connection& connection) { mark_dirty(connection); }
+  void on_handshake(Connection& connection);
+  void remember(Connection& connection, const ngtcp2_cid& id);
+  void forget(Connection& connection, const ngtcp2_cid& id);
+  void make_id(ngtcp2_cid& id, std::size_t size) const;
+  void bury(Connection& connection);
+
+  void begin_as_client(const std::shared_ptr<const net::TlsContext>& tls, const std::string& server_name,
+                       const Resumption& resumption, ConnectionEvents& events);
+  void adopt(std::unique_ptr<Connection> connection);
+  void run();
+  void settings(ngtcp2_settings& settings, ngtcp2_transport_params& params) const;
+  [[nodiscard]] ngtcp2_path path_from(const net::Address& from) const;
+  void on_unknown(const net::Datagram& datagram, const ngtcp2_version_cid& ids);
+  void begin_connection(const net::Datagram& datagram, const ngtcp2_pkt_hd& first);
+  Connection* accept(const net::Address& from, const ngtcp2_pkt_hd& header, const ngtcp2_cid* original,
+                     ngtcp2_token_type token_type);
+  [[nodiscard]] bool spend();
+  void send_alone(std::span<const std::uint8_t> datagram, const ngtcp2_addr& to);
+  void send_version_negotiation(const net::Datagram& datagram, const ngtcp2_version_cid& ids);
+  void send_retry(const net::Datagram& datagram, const ngtcp2_pkt_hd& header);
+  void send_refusal(const net::Datagram& datagram, const ngtcp2_pkt_hd& header, std::uint64_t error);
+  void send_stateless_reset(const net::Datagram& datagram, const ngtcp2_version_cid& ids);
+
+  net::EventLoop& loop_;
+  const Options options_;
+  metrics::QuicMetrics& metrics_;
+  const std::vector<std::uint16_t> probes_;  // of the path's MTU
+  bool is_server_ = false;
+  bool accepts_ = true;
+  ServerOptions server_;
+  Accept accept_;
+  net::Address remote_;  // a client's
+  const std::shared_ptr<ChunkPool> chunks_ = std::make_shared<ChunkPool>();
+  std::unique_ptr<net::UdpSocket> socket_;
+  std::unordered_map<ConnectionId, Connection*, ConnectionIdHash> ids_;
+  std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+  std::vector<Connection*> dirty_;
+  std::vector<Connection*> gone_;
+  std::size_t handshaking_ = 0;
+  unsigned budget_;
+  bool scheduled_ = false;
+  std::shared_ptr<Endpoint*> self_ = std::make_shared<Endpoint*>(this);  // for what is deferred
+};
+
+}  // namespace anteroom::quic

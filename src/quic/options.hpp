@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/clock.hpp"
+#include "net/udp_socket.hpp"
+
+namespace anteroom::quic {
+
+enum class Congestion : std::uint8_t { kCubic, kBbr, kReno };
+
+/// How one side of a connection behaves. What the windows are worth is measured in test/bench/README.md.
+struct Options {
+  Congestion congestion = Congestion::kCubic;
+  bool pacing = true;
+
+  /// Bytes of one stream that the peer may send ahead of its reader.
+  std::uint64_t stream_window = 256 << 10;
+  /// The same of all streams of a connection together.
+  std::uint64_t connection_window = 4 << 20;
+  /// Bytes received and not yet read, of all streams of a connection: up to here a stream whose reader is slow takes
+  /// nothing from the others, beyond it all wait.
+  std::uint64_t unread_bytes_max = 16 << 20;
+  /// Bytes of one stream that are held for sending, those not yet acknowledged included; then its writer waits.
+  std::size_t send_bytes_max = 512 << 10;
+  /// Streams that the peer may have open at a time.
+  std::uint64_t streams_max = 1024;
+
+  base::Milliseconds handshake_timeout{2000};
+  base::Milliseconds idle_timeout{30'000};
+  /// Silence of the peer, while something is under way to it, after which a client gives it up and tries anew; 0:
+  /// never.
+  base::Milliseconds silence_timeout{5'000};
+  /// Silence after which the peer is asked whether it is there; 0: never. Clients only.
+  base::Milliseconds keep_alive{10'000};
+
+  /// UDP payload of a datagram at most. What the path carries is found out by probes (RFC 9000, section 14.3); larger
+  /// ones than Ethernet's save up to half of the processor time of large values, on loopback and jumbo networks.
+  std::size_t datagram_bytes_max = 32'000;
+
+  /// How long an acknowledgement that has nothing to carry it may wait, and for how many packets.
+  std::chrono::microseconds ack_delay{1000};
+  unsigned ack_packets = 8;
+
+  net::UdpSocket::Features socket{};
+};
+
+}  // namespace anteroom::quic
