@@ -1,0 +1,201 @@
+// GETs of one key over many streams of one transport, each in a closed loop with so many requests under way. For
+// test/bench/quic_cpu.py, which starts the servers and knows their processor time; this prints its own.
+//
+//   stream_load --to unix|tcp|tls|quic --host H --port P | --path SOCKET [--ca FILE] [--name NAME] [--streams N]
+//               [--depth N] [--bytes N] [--seconds N]
+//
+// Prints "REQUESTS SECONDS CPU_SECONDS". The key is "k", and its value has as many bytes as were said.
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "metrics/quic_metrics.hpp"
+#include "net/connector.hpp"
+#include "net/event_loop.hpp"
+#include "net/mailbox.hpp"
+#include "net/resolver.hpp"
+#include "quic/dialer.hpp"
+
+namespace {
+
+using namespace anteroom;
+using Status = net::IoResult::Status;
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  std::string transport = "tcp";
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 6379;
+  std::string path;
+  std::string ca;
+  std::string name = "anteroom-gateway";
+  std::size_t streams = 1;
+  std::size_t depth = 1;
+  std::size_t bytes = 64;
+  double seconds = 3;
+};
+
+[[noreturn]] void die(const std::string& why) {
+  std::fprintf(stderr, "stream_load: %s\n", why.c_str());
+  std::exit(1);
+}
+
+Options parse(int argc, char** argv) {
+  Options out;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string name = argv[i];
+    const std::string value = argv[i + 1];
+    if (name == "--to") {
+      out.transport = value;
+    } else if (name == "--host") {
+      out.host = value;
+    } else if (name == "--port") {
+      out.port = static_cast<std::uint16_t>(std::stoul(value));
+    } else if (name == "--path") {
+      out.path = value;
+    } else if (name == "--ca") {
+      out.ca = value;
+    } else if (name == "--name") {
+      out.name = value;
+    } else if (name == "--streams") {
+      out.streams = std::stoul(value);
+    } else if (name == "--depth") {
+      out.depth = std::stoul(value);
+    } else if (name == "--bytes") {
+      out.bytes = std::stoul(value);
+    } else if (name == "--seconds") {
+      out.seconds = std::stod(value);
+    } else {
+      die("unknown option " + name);
+    }
+  }
+  return out;
+}
+
+/// One stream: writes `depth` requests, and one more for each reply.
+class Asker final : private net::StreamEvents {
+ public:
+  Asker(const Options& options, std::uint64_t& done)
+      : depth_(options.depth), reply_bytes_(options.bytes + std::to_string(options.bytes).size() + 5), done_(done) {}
+
+  void begin(std::unique_ptr<net::ByteStream> stream) {
+    stream_ = std::move(stream);
+    stream_->set_events(this);
+    stream_->want_read(true);
+    ask(depth_);
+  }
+
+ private:
+  void ask(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) out_ += "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+    flush();
+  }
+  void flush() {
+    const iovec piece{out_.data(), out_.size()};
+    const net::IoResult put = stream_->write({&piece, 1});
+    if (put.status == Status::kError) die("a stream broke");
+    if (put.status == Status::kOk) out_.erase(0, put.bytes);
+    stream_->want_write(!out_.empty());
+  }
+  void on_readable() override {
+    const net::IoResult got = stream_->read(scratch());
+    if (got.status == Status::kWouldBlock) return;
+    if (got.status != Status::kOk) die("a stream ended");
+    received_ += got.bytes;
+    const std::size_t replies = received_ / reply_bytes_;
+    received_ %= reply_bytes_;
+    done_ += replies;
+    if (replies > 0) ask(replies);
+  }
+  void on_writable() override { flush(); }
+  static std::span<char> scratch() {
+    static std::vector<char> bytes(256 * 1024);
+    return bytes;
+  }
+
+  const std::size_t depth_;
+  const std::size_t reply_bytes_;
+  std::uint64_t& done_;
+  std::unique_ptr<net::ByteStream> stream_;
+  std::string out_;
+  std::size_t received_ = 0;
+};
+
+double cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+std::shared_ptr<net::TlsContextSource> contexts(const Options& options, bool for_quic) {
+  net::TlsOptions tls{.role = net::TlsOptions::Role::kClient, .ca_file = options.ca};
+  if (for_quic) tls.protocols = {"redis"};
+  tls.for_quic = for_quic;
+  auto made = net::TlsContextSource::create(tls);
+  if (!made) die(made.error().text);
+  return *made;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  net::EventLoop loop;
+  net::Mailbox mailbox(loop);
+  net::Resolver resolver;
+  metrics::QuicMetrics metrics;
+  std::unique_ptr<quic::Dialer> dialer;
+
+  net::ConnectTarget target;
+  target.host = options.host;
+  target.port = options.port;
+  target.unix_path = options.path;
+  if (options.transport == "tls") target.tls = {.contexts = contexts(options, false), .server_name = options.name};
+  if (options.transport == "quic") {
+    dialer = std::make_unique<quic::Dialer>(
+        loop, resolver, mailbox,
+        quic::DialTarget{
+            .host = options.host, .port = options.port, .contexts = contexts(options, true), .server_name = options.name},
+        metrics);
+    target.lanes = dialer.get();
+  }
+
+  std::uint64_t done = 0;
+  std::vector<std::unique_ptr<Asker>> askers;
+  std::vector<std::unique_ptr<net::Connector>> connectors;
+  for (std::size_t i = 0; i < options.streams; ++i) {
+    Asker* const asker = askers.emplace_back(std::make_unique<Asker>(options, done)).get();
+    connectors.push_back(std::make_unique<net::Connector>(loop, resolver, mailbox));
+    connectors.back()->start(target, [asker](net::Connector::Result result) {
+      if (!result) die(result.error().text);
+      asker->begin(std::move(*result));
+    });
+  }
+  // The first tenth is not counted.
+  std::uint64_t done_before = 0;
+  double cpu_before = 0;
+  Clock::time_point began;
+  net::Timer end(loop, [&] { loop.stop(); });
+  net::Timer warm(loop, [&] {
+    done_before = done;
+    cpu_before = cpu_seconds();
+    began = Clock::now();
+    std::puts("warm");
+    std::fflush(stdout);
+    end.start(std::chrono::milliseconds(static_cast<long>(options.seconds * 1000)));
+  });
+  warm.start(std::chrono::milliseconds(static_cast<long>(options.seconds * 100)));
+  loop.run();
+  std::printf("%llu %f %f\n", static_cast<unsigned long long>(done - done_before),
+              std::chrono::duration<double>(Clock::now() - began).count(), cpu_seconds() - cpu_before);
+  std::fflush(stdout);
+  std::_Exit(0);
+}
