@@ -43,6 +43,7 @@ Connection::Connection(Endpoint& endpoint, ConnectionEvents* events, std::shared
 
 Connection::~Connection() {
   for (auto& [id, core] : streams_) core->connection = nullptr;
+  for (auto& core : finished_) core->connection = nullptr;
   if (conn_ != nullptr) ngtcp2_conn_del(conn_);
   if (session_ != nullptr) gnutls_deinit(session_);
   for (auto& [id, core] : streams_) core->out.clear();  // no longer looked at, and the pool goes too
