@@ -40,6 +40,11 @@ void Relay::start() {
   connector_.start(context_.target, [this](net::Connector::Result result) { on_dialed(std::move(result)); });
 }
 
+// Reading into no room takes nothing, and a stream that is not read does not tell by itself.
+void Relay::tick() {
+  if (!is_done_ && stream_->read({}).status == Status::kError) break_off(quic::ErrorCode::kCancelled);
+}
+
 void Relay::on_dialed(net::Connector::Result result) {
   if (is_done_) return;
   if (!result) {

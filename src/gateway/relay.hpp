@@ -38,6 +38,8 @@ class Relay {
 
   /// Dials. What comes meanwhile waits in the stream.
   void start();
+  /// Looks whether the peer has broken off a stream that is not read for now; once a second.
+  void tick();
 
  private:
   /// From the peer to Redis.

@@ -117,6 +117,9 @@ void Worker::on_closed(quic::Connection& connection, const quic::CloseReason& re
 
 void Worker::every_second() {
   for (auto& endpoint : endpoints_) endpoint->tick();
+  for (auto& [connection, relays] : relays_) {
+    for (auto each = relays.begin(); each != relays.end();) (each++)->second->tick();  // which may retire it
+  }
   second_timer_.start(kSecond);
 }
 
