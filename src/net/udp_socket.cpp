@@ -249,12 +249,12 @@ void UdpSocket::flush() {
       refused_ |= errno == ECONNREFUSED;
       // EMSGSIZE is a probe of the path's MTU that did not fit, ECONNREFUSED an answer to something older: for QUIC all
       // of it is a datagram that got lost.
-      metrics_.datagrams_unsent.add();
+      metrics_.datagrams_unsent.add(queue_[first].datagrams());
       ++first;
       continue;
     }
     for (std::size_t i = first; i < first + static_cast<std::size_t>(sent); ++i) {
-      metrics_.datagrams_sent.add((queue_[i].size + queue_[i].segment_size - 1) / queue_[i].segment_size);
+      metrics_.datagrams_sent.add(queue_[i].datagrams());
       metrics_.bytes_sent.add(queue_[i].size);
     }
     first += static_cast<std::size_t>(sent);

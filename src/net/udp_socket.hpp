@@ -101,6 +101,8 @@ class UdpSocket {
     std::uint8_t* bytes;
     std::size_t size;
     std::size_t segment_size;
+
+    [[nodiscard]] std::size_t datagrams() const noexcept { return (size + segment_size - 1) / segment_size; }
   };
   struct Sender;
   struct Receiver;
