@@ -122,6 +122,7 @@ void Dialer::try_address() {
 
 void Dialer::on_established(Connection&) {
   state_ = State::kUp;
+  for (Waiter& waiter : waiters_) waiter.since = loop_.now();  // for a stream, from now on
   serve();
 }
 
@@ -158,7 +159,8 @@ void Dialer::retire_endpoint() {
 net::ConnectError Dialer::error_of(const CloseReason& reason) const {
   net::ConnectError error{.stage = net::ConnectStage::kQuic,
                           .error = EPROTO,
-                          .text = net::host_and_port(target_.host, target_.port) + ": " + reason.text};
+                          .text = net::host_and_port(target_.host, target_.port) + ": " +
+                                  (reason.text.empty() ? "the connection was closed" : reason.text)};
   if (reason.kind == CloseReason::Kind::kTimeout) error.error = ETIMEDOUT;
   if (reason.kind == CloseReason::Kind::kUnreachable) error.error = ECONNREFUSED;
   if (reason.kind == CloseReason::Kind::kCertificate) {
@@ -168,11 +170,17 @@ net::ConnectError Dialer::error_of(const CloseReason& reason) const {
   return error;
 }
 
+// Those who wait now: who is told may cancel others, and ask for a lane of the next connection.
 void Dialer::give_up(net::ConnectError error) {
   state_ = State::kDown;
   deadline_.cancel();
   error.elapsed = loop_.now() - dial_began_;
-  for (Waiter& waiter : std::exchange(waiters_, {})) waiter.done(std::unexpected(error));
+  const Ticket last{tickets_};
+  while (!waiters_.empty() && waiters_.front().ticket <= last) {
+    Done done = std::move(waiters_.front().done);
+    waiters_.pop_front();
+    done(std::unexpected(error));
+  }
 }
 
 void Dialer::tick() {
@@ -183,6 +191,7 @@ void Dialer::tick() {
 void Dialer::close() {
   lookup_.cancel();
   deadline_.cancel();
+  if (state_ == State::kResolving) give_up(error_of({.kind = CloseReason::Kind::kLocal}));
   if (endpoint_ != nullptr) endpoint_->close_all(ErrorCode::kNone, "");
 }
 
