@@ -11,12 +11,12 @@
 #include <chrono>
 #include <cstdint>
 #include <ctime>
-#include <fstream>
-#include <iterator>
 #include <system_error>
+#include <utility>
 
 #include "base/check.hpp"
 #include "base/unique_fd.hpp"
+#include "net/file_content.hpp"
 
 namespace anteroom::net {
 namespace {
@@ -52,7 +52,11 @@ Written write_new(const std::string& path, const gnutls_datum_t& content, mode_t
   while (done < content.size) {
     const ssize_t put = ::write(fd.value(), content.data + done, content.size - done);
     if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return std::unexpected(path + ": " + system_reason());
+    if (put <= 0) {
+      std::string reason = path + ": " + system_reason();
+      ::unlink(path.c_str());
+      return std::unexpected(std::move(reason));
+    }
     done += static_cast<std::size_t>(put);
   }
   return {};
@@ -93,7 +97,10 @@ Written write_self_signed(const std::string& certificate_file, const std::string
   ANTEROOM_CHECK(gnutls_x509_privkey_export2(key.handle, GNUTLS_X509_FMT_PEM, &key_text) == 0);
   ANTEROOM_CHECK(gnutls_x509_crt_export2(certificate.handle, GNUTLS_X509_FMT_PEM, &text) == 0);
   Written written = write_new(key_file, key_text, 0600);
-  if (written) written = write_new(certificate_file, text, 0644);
+  if (written) {
+    written = write_new(certificate_file, text, 0644);
+    if (!written) ::unlink(key_file.c_str());  // or it would be in the way of the next try
+  }
   gnutls_memset(key_text.data, 0, key_text.size);
   gnutls_free(key_text.data);
   gnutls_free(text.data);
@@ -101,10 +108,11 @@ Written write_self_signed(const std::string& certificate_file, const std::string
 }
 
 std::expected<std::string, std::string> key_fingerprint(const std::string& certificate_file) {
-  std::ifstream file(certificate_file, std::ios::binary);
-  if (!file) return std::unexpected(certificate_file + ": " + system_reason());
-  std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  const gnutls_datum_t datum{reinterpret_cast<unsigned char*>(content.data()), static_cast<unsigned>(content.size())};
+  FileContent file;
+  if (const std::string reason = file.read(certificate_file); !reason.empty()) {
+    return std::unexpected(certificate_file + ": " + reason);
+  }
+  const gnutls_datum_t datum = file.datum();
   const Certificate certificate;
   if (const int error = gnutls_x509_crt_import(certificate.handle, &datum, GNUTLS_X509_FMT_PEM); error < 0) {
     return std::unexpected(certificate_file + ": " + gnutls_strerror(error));

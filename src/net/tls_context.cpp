@@ -1,19 +1,15 @@
 #include "net/tls_context.hpp"
 
-#include <fcntl.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
-#include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "base/check.hpp"
-#include "base/unique_fd.hpp"
 #include "net/address.hpp"
+#include "net/file_content.hpp"
 
 namespace anteroom::net {
 namespace {
@@ -22,48 +18,11 @@ using Part = TlsConfigError::Part;
 using Role = TlsOptions::Role;
 using Verify = TlsOptions::Verify;
 
-// A bundle of all the roots there are has a quarter of it.
-constexpr std::size_t kFileBytesMax = 4u << 20;
-
 std::unexpected<TlsConfigError> refused(Part part, const std::string& file, std::string_view why) {
   return std::unexpected(TlsConfigError{part, file.empty() ? std::string(why) : file + ": " + std::string(why)});
 }
 
 std::string_view text_of(int gnutls_error) { return gnutls_strerror(gnutls_error); }
-
-/// The content of a file; wiped when it goes, because it may be a key.
-class FileContent {
- public:
-  FileContent() = default;
-  ~FileContent() { gnutls_memset(bytes_.data(), 0, bytes_.size()); }
-  FileContent(const FileContent&) = delete;
-  FileContent& operator=(const FileContent&) = delete;
-
-  /// Empty, or the reason why there is no content.
-  [[nodiscard]] std::string read(const std::string& path) {
-    const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd.is_open()) return std::generic_category().message(errno);
-    bytes_.resize(kFileBytesMax);  // at once: growing would leave copies behind
-    std::size_t size = 0;
-    while (size < bytes_.size()) {
-      const ssize_t got = ::read(fd.value(), bytes_.data() + size, bytes_.size() - size);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return std::generic_category().message(errno);
-      if (got == 0) break;
-      size += static_cast<std::size_t>(got);
-    }
-    if (size == bytes_.size()) return "it is too large";
-    size_ = size;
-    return {};
-  }
-  [[nodiscard]] gnutls_datum_t datum() noexcept {
-    return {reinterpret_cast<unsigned char*>(bytes_.data()), static_cast<unsigned>(size_)};
-  }
-
- private:
-  std::string bytes_;
-  std::size_t size_ = 0;
-};
 
 /// A certificate with those that lead to the root, as GnuTLS lists them.
 struct Chain {
