@@ -268,15 +268,22 @@ bool Connection::run(std::chrono::milliseconds timeout) {
   return due_ == 0;
 }
 
+// 32 bytes of 64 hexadecimal digits, or nothing.
+std::string bytes_of_pin(std::string_view digits) {
+  if (digits.size() != 64 || !std::ranges::all_of(digits, [](char c) { return base::hex_value(c) >= 0; })) return {};
+  std::string out;
+  for (std::size_t i = 0; i < digits.size(); i += 2) {
+    out += static_cast<char>(base::hex_value(digits[i]) * 16 + base::hex_value(digits[i + 1]));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::expected<std::unique_ptr<QuicConnection>, QuicError> QuicConnection::connect(const QuicOptions& options) {
   using Verify = net::TlsOptions::Verify;
-  std::string pin;
-  for (std::size_t i = 0; i + 1 < options.pin.size(); i += 2) {
-    pin += static_cast<char>(base::hex_value(options.pin[i]) * 16 + base::hex_value(options.pin[i + 1]));
-  }
-  if (!options.pin.empty() && pin.size() != 32) return std::unexpected(QuicError{.text = "the pin is no SHA-256"});
+  const std::string pin = bytes_of_pin(options.pin);
+  if (!options.pin.empty() && pin.empty()) return std::unexpected(QuicError{.text = "the pin is no SHA-256"});
   auto tls = net::TlsContext::create({.role = net::TlsOptions::Role::kClient,
                                       .certificate_file = options.certificate_file,
                                       .key_file = options.key_file,

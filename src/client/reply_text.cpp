@@ -20,6 +20,10 @@ std::string quoted(std::string_view text) {
       out += "\\r";
     } else if (c == '\t') {
       out += "\\t";
+    } else if (c == '\a') {
+      out += "\\a";
+    } else if (c == '\b') {
+      out += "\\b";
     } else if (byte < 0x20 || byte >= 0x7f) {
       ((out += "\\x") += kDigits[byte >> 4]) += kDigits[byte & 15];
     } else {
@@ -75,7 +79,11 @@ std::string elements(const resp::Value& reply, const std::string& indent) {
     const std::string below = indent + std::string(head.size(), ' ');
     if (i > 0) out += '\n' + indent;
     out += head + text_at(reply.items[i], below);
-    if (is_map) out += " => " + text_at(reply.items[i + 1], below);
+    if (!is_map) continue;
+    const std::string value = text_at(reply.items[i + 1], below);
+    out += " => ";
+    if (value.contains('\n')) out += '\n' + below;
+    out += value;
   }
   return out;
 }
