@@ -217,7 +217,8 @@ struct GatewayOptions {
   bool tls_self_signed = false;
   bool always_validates = false;
   std::uint32_t connections_max = 10'000;
-  std::uint32_t streams_max = 10'000;  ///< per worker
+  std::uint32_t connections_per_address_max = 1'000;  ///< per worker, as the others; of listeners of type quic too
+  std::uint32_t streams_max = 10'000;                 ///< per worker
 };
 
 struct Options {

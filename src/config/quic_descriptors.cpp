@@ -106,6 +106,12 @@ std::vector<Descriptor> gateway_options() {
                                            .min = 1,
                                            .max = 1'000'000,
                                            .doc = "QUIC connections of each worker of the gateway"}),
+      option<kGroup, &G::connections_per_address_max>(
+          {.path = "gateway.connections_per_address_max",
+           .flag = "connections-per-address-max",
+           .min = 1,
+           .max = 1'000'000,
+           .doc = "The same from one address, IPv6 by its /64; of listeners of type quic as well"}),
       option<kGroup, &G::streams_max>({.path = "gateway.streams_max",
                                        .flag = "streams-max",
                                        .min = 1,

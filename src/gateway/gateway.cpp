@@ -30,6 +30,7 @@ std::expected<void, std::string> Gateway::listen() {
   common.server.contexts = contexts_;
   common.server.always_validates = options_.always_validates;
   common.server.connections_max = options_.connections_max;
+  common.server.connections_per_address_max = options_.connections_per_address_max;
   common.server.workers = options_.workers;
   const auto secret = net::secret_of_key(options_.tls.key_file);
   if (!secret) return std::unexpected(secret.error());

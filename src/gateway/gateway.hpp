@@ -19,6 +19,7 @@ struct Options {
   quic::Options quic{};
   bool always_validates = false;
   std::size_t connections_max = 10'000;
+  std::size_t connections_per_address_max = 1'000;
   std::size_t streams_max = 10'000;  ///< of all connections of one worker
   unsigned workers = 1;
   base::Milliseconds shutdown_timeout{5000};

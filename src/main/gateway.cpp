@@ -97,6 +97,7 @@ std::expected<gateway::Options, std::string> gateway_options(const config::Optio
   out.quic = server::quic_options(options.quic);
   out.always_validates = options.gateway.always_validates;
   out.connections_max = options.gateway.connections_max;
+  out.connections_per_address_max = options.gateway.connections_per_address_max;
   out.streams_max = options.gateway.streams_max;
   out.workers = options.workers != 0 ? options.workers : std::max(1u, std::thread::hardware_concurrency());
   out.workers = std::min(out.workers, 256u);  // a connection id names its worker by one byte

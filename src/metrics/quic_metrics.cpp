@@ -21,6 +21,7 @@ constexpr auto kFields = std::to_array<QuicInfoField>({
     {"handshakes", read<&M::handshakes>},
     {"handshake_failures", read<&M::handshake_failures>},
     {"resumptions", read<&M::resumptions>},
+    {"connections_refused", read<&M::connections_refused>},
     {"connections_lost", read<&M::connections_lost>},
     {"migrations", read<&M::migrations>},
     {"streams", read<&M::streams>},

@@ -173,6 +173,7 @@ class Connection {
   ConnectionEvents* events_;
   const std::shared_ptr<const net::TlsContext> tls_;
   const std::string server_name_;
+  std::string peer_;  // whom a server's endpoint counts it to
   bool is_server_ = false;
 
   State state_ = State::kOpen;

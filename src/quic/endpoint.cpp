@@ -243,6 +243,7 @@ void Endpoint::on_handshake(Connection& connection) {
 void Endpoint::bury(Connection& connection) {
   for (const ConnectionId& id : connection.ids_) ids_.erase(id);
   connection.ids_.clear();
+  if (is_server_) peers_.remove(connection.peer_);
   gone_.push_back(&connection);
   mark_dirty(connection);
   metrics_.connections.add(-1);

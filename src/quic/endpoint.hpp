@@ -17,6 +17,7 @@
 #include "net/event_loop.hpp"
 #include "net/tls_context.hpp"
 #include "net/udp_socket.hpp"
+#include "quic/address_counts.hpp"
 #include "quic/connection.hpp"
 #include "quic/connection_id.hpp"
 #include "quic/options.hpp"
@@ -35,6 +36,8 @@ struct ServerOptions {
   bool always_validates = false;
   std::size_t unvalidated_max = 64;
   std::size_t connections_max = 10'000;
+  /// Of one peer, as AddressCounts has it; where it was when it came is what counts.
+  std::size_t connections_per_address_max = 1'000;
   unsigned worker = 0;
   unsigned workers = 1;
   ServerSecret secret{};
@@ -112,6 +115,7 @@ class Endpoint final : private net::UdpEvents {
   [[nodiscard]] ngtcp2_path path_from(const net::Address& from) const;
   void on_unknown(const net::Datagram& datagram, const ngtcp2_version_cid& ids);
   void begin_connection(const net::Datagram& datagram, const ngtcp2_pkt_hd& first);
+  [[nodiscard]] bool has_room_for(const net::Address& from) const;
   Connection* accept(const net::Address& from, const ngtcp2_pkt_hd& header, const ngtcp2_cid* original,
                      ngtcp2_token_type token_type);
   [[nodiscard]] bool spend();
@@ -136,6 +140,7 @@ class Endpoint final : private net::UdpEvents {
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> dirty_;
   std::vector<Connection*> gone_;
+  AddressCounts peers_;  // a server's
   std::size_t handshaking_ = 0;
   unsigned budget_;
   bool scheduled_ = false;

@@ -103,13 +103,18 @@ void Endpoint::begin_connection(const net::Datagram& datagram, const ngtcp2_pkt_
       return;
     }
   }
-  if (connections_.size() >= server_.connections_max) {
-    metrics_.over_budget.add();
+  if (!has_room_for(from)) {
+    metrics_.connections_refused.add();
     send_refusal(datagram, header, NGTCP2_CONNECTION_REFUSED);
     return;
   }
   Connection* const connection = accept(from, header, original_known, type);
   if (connection != nullptr) connection->receive(path_from(from), {datagram.ecn}, datagram.bytes);
+}
+
+bool Endpoint::has_room_for(const net::Address& from) const {
+  return connections_.size() < server_.connections_max &&
+         peers_.of(AddressCounts::peer_of(from)) < server_.connections_per_address_max;
 }
 
 Connection* Endpoint::accept(const net::Address& from, const ngtcp2_pkt_hd& header, const ngtcp2_cid* original,
@@ -147,6 +152,8 @@ Connection* Endpoint::accept(const net::Address& from, const ngtcp2_pkt_hd& head
   if (accepted.events_ == nullptr) return nullptr;
   remember(accepted, own);
   remember(accepted, header.dcid);
+  accepted.peer_ = AddressCounts::peer_of(from);
+  peers_.add(accepted.peer_);
   adopt(std::move(connection));
   return &accepted;
 }

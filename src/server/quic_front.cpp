@@ -55,6 +55,7 @@ std::expected<void, std::string> QuicFront::Impl::listen(const QuicPlace& place)
   Door* const door = doors.emplace_back(std::make_unique<Door>(*this, place)).get();
   const quic::ServerOptions server{.contexts = place.tls,
                                    .connections_max = options.connections_max,
+                                   .connections_per_address_max = options.connections_per_address_max,
                                    .worker = options.worker,
                                    .workers = options.workers,
                                    .secret = place.secret};

@@ -34,6 +34,7 @@ struct QuicFrontOptions {
   std::vector<QuicPlace> places;
   quic::Options quic{};
   std::size_t connections_max = 10'000;
+  std::size_t connections_per_address_max = 1'000;
   unsigned worker = 0;
   unsigned workers = 1;
 };

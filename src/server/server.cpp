@@ -109,6 +109,7 @@ std::expected<void, std::string> Server::make_workers() {
     WorkerOptions own = worker_options(options_, i, worker_count_, upstream_tls_);
     own.quic_front.places = listeners_.quic_places();
     own.quic_front.connections_max = maxclients_;
+    own.quic_front.connections_per_address_max = options_.gateway.connections_per_address_max;
     workers_.push_back(std::make_unique<Worker>(shared, std::move(own)));
     if (auto listening = workers_.back()->listen(); !listening) return listening;
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include "support/quic_rig.hpp"
@@ -13,7 +14,18 @@ namespace {
 
 using Status = net::IoResult::Status;
 
-class QuicEndpoint : public QuicTest {};
+class QuicEndpoint : public QuicTest {
+ protected:
+  /// A client beside the first one.
+  std::unique_ptr<Endpoint> connect_another(Side& side) {
+    auto context = net::TlsContext::create(client_tls());
+    EXPECT_TRUE(context.has_value()) << context.error().text;
+    auto made = Endpoint::connect(loop_, server_->local(), options_, *context, server_name_, {}, side, client_counts_);
+    EXPECT_TRUE(made.has_value()) << made.error();
+    side.connection = (*made)->connection();
+    return std::move(*made);
+  }
+};
 
 TEST_F(QuicEndpoint, BytesGoThereAndBack) {
   Side& client = connected();
@@ -436,12 +448,30 @@ TEST_F(QuicEndpoint, TooManyConnectionsAreToldSo) {
   server_options_.connections_max = 1;
   connected();
   Side second;
-  auto context = net::TlsContext::create(client_tls());
-  auto other = Endpoint::connect(loop_, server_->local(), options_, *context, server_name_, {}, second, client_counts_);
-  ASSERT_TRUE(other.has_value());
+  const auto other = connect_another(second);
 
   EXPECT_TRUE(run_until([&] { return second.closed.has_value(); }));
   EXPECT_EQ(second.closed->kind, Kind::kProtocol);
+  EXPECT_EQ(second.closed->text, "closed by the peer: transport error 2") << "CONNECTION_REFUSED";
+  EXPECT_EQ(server_counts_.connections_refused.value(), 1u);
+}
+
+TEST_F(QuicEndpoint, TooManyConnectionsOfOneAddressAreToldSoUntilOneHasGone) {
+  server_options_.connections_per_address_max = 1;
+  Side& client = connected();
+  Side second;
+  auto other = connect_another(second);
+  ASSERT_TRUE(run_until([&] { return second.closed.has_value(); }));
+  EXPECT_EQ(second.closed->text, "closed by the peer: transport error 2") << "CONNECTION_REFUSED";
+  EXPECT_EQ(server_counts_.connections_refused.value(), 1u);
+  EXPECT_FALSE(client.closed.has_value());
+
+  client.connection->close(ErrorCode::kNone, "");
+  ASSERT_TRUE(run_until([&] { return server_->connections() == 0; }));
+  Side third;
+  other = connect_another(third);
+
+  EXPECT_TRUE(run_until([&] { return third.established; }));
 }
 
 }  // namespace
