@@ -17,6 +17,9 @@ namespace {
 // Of silence, where the network says that nobody listens.
 constexpr std::chrono::seconds kRefusedPatience{1};
 
+// Bytes for each byte of an address that has not proved to be one (RFC 9000, section 8).
+constexpr std::size_t kAnswerFactorMax = 3;
+
 // Alerts of TLS that are about a certificate (RFC 8446, section 6.2), as QUIC shows them: 0x100 and the alert.
 bool is_certificate_alert(std::uint64_t error) {
   constexpr std::array<std::uint64_t, 9> kAlerts{42, 43, 44, 45, 46, 48, 49, 113, 116};
@@ -293,7 +296,7 @@ void Connection::forget_stream(StreamCore& core) {
 void Connection::receive(const ngtcp2_path& path, const ngtcp2_pkt_info& info, std::span<const std::uint8_t> datagram) {
   if (state_ == State::kGone) return;
   if (state_ == State::kClosing) {
-    answer_while_closing(path);
+    answer_while_closing(path, datagram.size());
     return;
   }
   ++packets_since_write_;
@@ -333,8 +336,10 @@ void Connection::drain() {
   settle_end(std::move(reason));
 }
 
-// 1, 2, 4, 8, ... packets later: a peer that does not listen cannot make us talk (RFC 9000, section 10.2.1).
-void Connection::answer_while_closing(const ngtcp2_path& path) {
+// 1, 2, 4, 8, ... packets later: a peer that does not listen cannot make us talk (RFC 9000, section 10.2.1). Whose
+// packets they are is not looked at any more, so that each pays for its answer (section 8).
+void Connection::answer_while_closing(const ngtcp2_path& path, std::size_t size) {
+  if (close_packet_.size() > kAnswerFactorMax * size) return;
   const unsigned count = ++packets_since_write_;
   if (close_packet_.empty() || (count & (count - 1)) != 0) return;
   endpoint_.send_alone(close_packet_, path.remote);

@@ -155,7 +155,7 @@ class Connection {
   void settle_offer(StreamCore& core, std::ptrdiff_t result, std::ptrdiff_t taken, bool with_fin);
   void probe_writers();
   void write_close_packet();
-  void answer_while_closing(const ngtcp2_path& path);
+  void answer_while_closing(const ngtcp2_path& path, std::size_t size);
 
   // The end, and time.
   void fail(int error);
