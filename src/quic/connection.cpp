@@ -111,7 +111,7 @@ int Connection::finish_handshake() {
   const ServerSecret& secret = endpoint_.server_.secret;
   std::array<std::uint8_t, NGTCP2_CRYPTO_MAX_REGULAR_TOKENLEN> token{};
   const ngtcp2_ssize size = ngtcp2_crypto_generate_regular_token(token.data(), secret.data(), secret.size(), peer.addr,
-                                                                 peer.addrlen, wall_ns());
+                                                                 peer.addrlen, endpoint_.server_.wall());
   if (size > 0) ngtcp2_conn_submit_new_token(conn_, token.data(), static_cast<std::size_t>(size));
   return 0;
 }

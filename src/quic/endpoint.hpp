@@ -22,6 +22,7 @@
 #include "quic/connection_id.hpp"
 #include "quic/options.hpp"
 #include "quic/send_buffer.hpp"
+#include "quic/time.hpp"
 
 namespace anteroom::quic {
 
@@ -41,6 +42,9 @@ struct ServerOptions {
   unsigned worker = 0;
   unsigned workers = 1;
   ServerSecret secret{};
+  /// The time of day in ns, for tokens alone. It may leap: who is then refused, or has to prove its address once more,
+  /// comes in with the next try, and connections that are there do not know it.
+  std::uint64_t (*wall)() = &wall_ns;
 };
 
 /// A UDP socket with the connections of QUIC over it, in one of two roles. A server's accepts whoever has the right

@@ -82,7 +82,7 @@ void Endpoint::begin_connection(const net::Datagram& datagram, const ngtcp2_pkt_
   if (header.tokenlen > 0 && header.token[0] == NGTCP2_CRYPTO_TOKEN_MAGIC_RETRY2) {
     if (ngtcp2_crypto_verify_retry_token2(&original, header.token, header.tokenlen, secret.data(), secret.size(),
                                           header.version, from.data(), from.size(), &header.dcid, kRetryLifetime,
-                                          wall_ns()) != 0) {
+                                          server_.wall()) != 0) {
       metrics_.bad_tokens.add();
       send_refusal(datagram, header, NGTCP2_INVALID_TOKEN);
       return;
@@ -91,7 +91,7 @@ void Endpoint::begin_connection(const net::Datagram& datagram, const ngtcp2_pkt_
     type = NGTCP2_TOKEN_TYPE_RETRY;
   } else if (header.tokenlen > 0 && header.token[0] == NGTCP2_CRYPTO_TOKEN_MAGIC_REGULAR &&
              ngtcp2_crypto_verify_regular_token(header.token, header.tokenlen, secret.data(), secret.size(),
-                                                from.data(), from.size(), kTokenLifetime, wall_ns()) == 0) {
+                                                from.data(), from.size(), kTokenLifetime, server_.wall()) == 0) {
     type = NGTCP2_TOKEN_TYPE_NEW_TOKEN;
   } else {
     // An old token, or one of another server, is as good as none (RFC 9000, section 8.1.3).
@@ -201,9 +201,9 @@ void Endpoint::send_retry(const net::Datagram& datagram, const ngtcp2_pkt_hd& he
   make_id(own, kOwnIdBytes);
   std::array<std::uint8_t, NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2> token{};
   const auto& secret = server_.secret;
-  const ngtcp2_ssize token_size =
-      ngtcp2_crypto_generate_retry_token2(token.data(), secret.data(), secret.size(), header.version,
-                                          datagram.from.data(), datagram.from.size(), &own, &header.dcid, wall_ns());
+  const ngtcp2_ssize token_size = ngtcp2_crypto_generate_retry_token2(
+      token.data(), secret.data(), secret.size(), header.version, datagram.from.data(), datagram.from.size(), &own,
+      &header.dcid, server_.wall());
   if (token_size <= 0) return;
   std::array<std::uint8_t, kInitialBytesMin> packet{};
   const ngtcp2_ssize size = ngtcp2_crypto_write_retry(packet.data(), packet.size(), header.version, &header.scid, &own,

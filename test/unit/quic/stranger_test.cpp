@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "support/quic_packets.hpp"
@@ -32,6 +33,89 @@ TEST_F(QuicStranger, EndIsNotRepeatedToWhoSendsLessThanAThirdOfIt) {
   EXPECT_FALSE(stranger.is_amplified());
   EXPECT_TRUE(run_until([&] { return stranger.received().size() + stranger.received_bytes > 0; }))
       << "who pays is told";
+}
+
+// --- The time of day leaps ---
+
+std::int64_t leapt_ns = 0;      // so far
+std::int64_t leap_each_ns = 0;  // by each look at the clock
+
+std::uint64_t leaping_clock() {
+  leapt_ns += leap_each_ns;
+  return wall_ns() + static_cast<std::uint64_t>(leapt_ns);
+}
+
+class QuicLeapingClock : public QuicTest {
+ protected:
+  void SetUp() override {
+    leapt_ns = leap_each_ns = 0;
+    server_options_.always_validates = true;
+    server_options_.wall = &leaping_clock;
+  }
+  /// A client that has gone again, and what it keeps for the next time.
+  Resumption first_visit() {
+    Side& client = connected();
+    EXPECT_TRUE(run_until([&] { return !client.connection->resumption().token.empty(); }));
+    Resumption kept = client.connection->resumption();
+    client.connection->close(ErrorCode::kNone, "");
+    EXPECT_TRUE(run_until([&] { return client_->connections() == 0; }));
+    here_ = Side{};
+    return kept;
+  }
+
+  static constexpr std::int64_t kDay = 86'400LL * 1'000'000'000;
+};
+
+TEST_F(QuicLeapingClock, TokenThatHasAgedMeansAnotherRetry) {
+  const Resumption kept = first_visit();
+  leapt_ns = kDay;
+
+  connect(kept);
+
+  EXPECT_TRUE(run_until([&] { return here_.established; }));
+  EXPECT_EQ(server_counts_.bad_tokens.value(), 1u);
+  EXPECT_EQ(server_counts_.retries.value(), 2u);
+}
+
+TEST_F(QuicLeapingClock, TokenFromTheFutureStillProvesTheAddress) {
+  const Resumption kept = first_visit();
+  leapt_ns = -kDay;
+
+  connect(kept);
+
+  EXPECT_TRUE(run_until([&] { return here_.established; }));
+  EXPECT_EQ(server_counts_.bad_tokens.value(), 0u);
+  EXPECT_EQ(server_counts_.retries.value(), 1u);
+}
+
+TEST_F(QuicLeapingClock, LeapBetweenRetryAndItsTokenCostsOneTry) {
+  leap_each_ns = kDay;
+  Side& client = connect();
+  ASSERT_TRUE(run_until([&] { return client.closed.has_value(); }));
+  EXPECT_EQ(client.closed->text, "closed by the peer: transport error 11") << "INVALID_TOKEN";
+  EXPECT_EQ(server_counts_.bad_tokens.value(), 1u);
+  EXPECT_EQ(server_->connections(), 0u);
+
+  leap_each_ns = 0;
+  here_ = Side{};
+  connect();
+
+  EXPECT_TRUE(run_until([&] { return here_.established; }));
+}
+
+TEST_F(QuicLeapingClock, ConnectionsDoNotKnow) {
+  options_.idle_timeout = std::chrono::milliseconds(1000);
+  Side& client = connected();
+  StreamEnd& stream = client.open();
+  for (const std::int64_t leap : {kDay, -2 * kDay}) {
+    leapt_ns += leap;
+    const std::size_t before = stream.received.size();
+
+    stream.write("x");
+
+    EXPECT_TRUE(run_until([&] { return stream.received.size() == before + 1; }));
+  }
+  EXPECT_FALSE(client.closed.has_value());
 }
 
 }  // namespace
