@@ -25,8 +25,8 @@ pkg_config := PKG_CONFIG_PATH=$(CURDIR)/build/deps/lib/pkgconfig pkg-config
 
 # QUIC is left out where the system has no ngtcp2 that is new enough.
 has_quic := $(shell $(pkg_config) --atleast-version=1.11 libngtcp2 libngtcp2_crypto_gnutls 2>/dev/null && echo yes)
-needs_quic := src/quic/%.cpp src/gateway/% src/client/quic% test/unit/quic/% test/unit/gateway/% test/unit/client/quic% test/e2e/quic% test/e2e/gateway% \
-              test/fuzz/quic% test/bench/quic% test/load/% test/support/quic%
+needs_quic := src/quic/%.cpp src/gateway/% src/client/quic% test/unit/quic/% test/unit/gateway/% test/unit/client/quic% \
+              test/e2e/quic% test/fuzz/quic% test/bench/quic% test/load/% test/support/quic%
 files = $(if $(has_quic),$(wildcard $(1)),$(filter-out $(needs_quic),$(wildcard $(1))))
 
 # Lower layers first; a module may use only what stands before it (test/lint/layers.py has the exact edges).

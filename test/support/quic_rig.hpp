@@ -33,7 +33,7 @@ class StreamEnd final : private net::StreamEvents {
     finishes_ = true;
     write(text);
   }
-  void read(bool on) { stream->want_read(on); }
+  void read(bool on) const { stream->want_read(on); }
   [[nodiscard]] bool has_ended() const { return end.has_value(); }
 
   std::unique_ptr<Stream> stream;
