@@ -24,6 +24,13 @@ std::unexpected<TlsConfigError> refused(Part part, const std::string& file, std:
 
 std::string_view text_of(int gnutls_error) { return gnutls_strerror(gnutls_error); }
 
+// What GnuTLS says of these is true and tells nobody what to do.
+std::string_view key_trouble(int gnutls_error) {
+  if (gnutls_error == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE) return "it has no key";
+  if (gnutls_error == GNUTLS_E_DECRYPTION_FAILED) return "it is encrypted; the key is wanted without a passphrase";
+  return text_of(gnutls_error);
+}
+
 /// A certificate with those that lead to the root, as GnuTLS lists them.
 struct Chain {
   Chain() = default;
@@ -145,7 +152,7 @@ std::expected<void, TlsConfigError> TlsContext::Credentials::load_certificate(co
   datum = key_content.datum();
   const Key key;
   if (const int error = gnutls_x509_privkey_import2(key.handle, &datum, GNUTLS_X509_FMT_PEM, nullptr, 0); error < 0) {
-    return refused(Part::kKey, options.key_file, text_of(error));
+    return refused(Part::kKey, options.key_file, key_trouble(error));
   }
   const int error = gnutls_certificate_set_x509_key(certificates, chain.list, static_cast<int>(chain.size), key.handle);
   if (error < 0) return refused(Part::kKey, options.key_file, text_of(error));

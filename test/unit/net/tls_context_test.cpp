@@ -13,6 +13,16 @@ using Part = TlsConfigError::Part;
 using Role = TlsOptions::Role;
 using Verify = TlsOptions::Verify;
 
+// A key of P-256 behind a passphrase that nobody needs to know.
+constexpr const char* kEncryptedKey =
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+    "MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjS2uFYWbH16wICCAAw\n"
+    "DAYIKoZIhvcNAgkFADAdBglghkgBZQMEAQIEEL+1WmBJ/Y2vhq9kk5JI92kEgZCR\n"
+    "47/e9Nc6L8YdesHwy255ZnHk3n43tac5PFjx6F4NRV40Y4GJnfdnFWyQzrcJ17EN\n"
+    "Z4dkg9mbfxYeESHWNOpIkAfFbhOtnMaGrMBQhV+7DDFzstzYjEeZSVgJ9PM4AWKl\n"
+    "zLl+OtFmeIyq0X4MXflIOYAqgbP5GKkErQv0sQkb4gNnJyglABVJMN5XO6Llq3o=\n"
+    "-----END ENCRYPTED PRIVATE KEY-----\n";
+
 class TlsContextTest : public testing::Test {
  protected:
   [[nodiscard]] TlsOptions server() const {
@@ -67,6 +77,14 @@ TEST_F(TlsContextTest, AFileWithSomethingElseIsNamed) {
     options.ca_file = file;
     expect_refused(options, Part::kCa, file + ": ");
   }
+}
+
+TEST_F(TlsContextTest, AKeyFileWithoutAKeyOrWithAnEncryptedOneSaysSo) {
+  TlsOptions options = server();
+  options.key_file = dir_.write("words", "no key\n");
+  expect_refused(options, Part::kKey, options.key_file + ": it has no key");
+  options.key_file = dir_.write("encrypted", kEncryptedKey);
+  expect_refused(options, Part::kKey, options.key_file + ": it is encrypted; the key is wanted without a passphrase");
 }
 
 TEST_F(TlsContextTest, AKeyOfAnotherCertificateIsRefused) {
