@@ -69,6 +69,7 @@ class QuicBadInput : public LoopFixture {
       const std::int64_t before = gateway_->figure("datagrams_received");
       const std::size_t count = std::min(kBurst, datagrams.size() - first);
       std::vector<UdpPeer> strangers;
+      strangers.reserve(count);
       for (std::size_t i = 0; i < count; ++i) strangers.push_back(stranger());
       for (std::size_t i = 0; i < count; ++i) strangers[i].send(datagrams[first + i]);
       settle(before + static_cast<std::int64_t>(count));
@@ -285,8 +286,8 @@ TEST_F(QuicBadInput, InitialsWithABitFlippedAreNoHandshakes) {
 TEST_F(QuicBadInput, ManyHandshakesUnderWayMeanRetryAndClientsStillGetIn) {
   constexpr std::size_t kUnvalidated = 64;
   start({"--quic-handshake-timeout", "3000"});
-  std::vector<std::string> datagrams;
-  for (std::size_t i = 0; i < 2 * kUnvalidated; ++i) datagrams.push_back(client_initial(loop_));
+  std::vector<std::string> datagrams(2 * kUnvalidated);
+  for (std::string& datagram : datagrams) datagram = client_initial(loop_);
 
   EXPECT_TRUE(none_is_amplified(datagrams));
 
