@@ -415,6 +415,7 @@ void Connection::note_news(bool& news) {
 void Connection::deliver_events() {
   if (std::exchange(established_untold_, false)) events_->on_established(*this);
   for (const auto& core : std::exchange(opened_, {})) {
+    if (core->connection == nullptr) continue;  // the end came with it, in one turn, and there is nobody to answer
     auto stream = std::make_unique<Stream>(core);
     events_->on_stream(*this, std::move(stream));
   }

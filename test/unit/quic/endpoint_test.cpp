@@ -214,6 +214,21 @@ TEST_F(QuicEndpoint, OrderlyEndFailsStreamsAndTellsTheCode) {
   EXPECT_TRUE(run_until([&] { return client_->connections() == 0 && server_->connections() == 0; }));
 }
 
+TEST_F(QuicEndpoint, StreamThatComesTogetherWithTheEndIsNone) {
+  Side& client = connected();
+  pass(std::chrono::milliseconds(50));
+  client.open().write("x");
+  // Behind what sends the stream, and before anybody reads it.
+  loop_.at_turn_end([this] { client_->close_all(ErrorCode::kNone, "bye"); });
+
+  ASSERT_TRUE(run_until([&] { return there().closed.has_value(); }));
+
+  EXPECT_EQ(server_counts_.streams_opened.value(), 1u) << "it has come";
+  EXPECT_TRUE(there().streams.empty());
+  EXPECT_EQ(server_counts_.streams.value(), 0);
+  EXPECT_TRUE(run_until([&] { return server_->connections() == 0; }));
+}
+
 TEST_F(QuicEndpoint, WhatArrivedBeforeTheEndCanStillBeRead) {
   Side& client = connected();
   StreamEnd& stream = client.open();
