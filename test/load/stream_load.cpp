@@ -160,11 +160,12 @@ int main(int argc, char** argv) {
   target.unix_path = options.path;
   if (options.transport == "tls") target.tls = {.contexts = contexts(options, false), .server_name = options.name};
   if (options.transport == "quic") {
-    dialer = std::make_unique<quic::Dialer>(
-        loop, resolver, mailbox,
-        quic::DialTarget{
-            .host = options.host, .port = options.port, .contexts = contexts(options, true), .server_name = options.name},
-        metrics);
+    dialer = std::make_unique<quic::Dialer>(loop, resolver, mailbox,
+                                            quic::DialTarget{.host = options.host,
+                                                             .port = options.port,
+                                                             .contexts = contexts(options, true),
+                                                             .server_name = options.name},
+                                            metrics);
     target.lanes = dialer.get();
   }
 

@@ -1,6 +1,6 @@
 // A bad network between two TUN devices, for kernels without sch_netem: delays and loses packets of any protocol alike,
-// in each direction on its own. The caller moves the devices into network namespaces. Prints "ready" once they are there;
-// runs until SIGTERM, and then prints what it has carried and lost.
+// in each direction on its own. The caller moves the devices into network namespaces. Prints "ready" once they are
+// there; runs until SIGTERM, and then prints what it has carried and lost.
 //
 //   tun_relay --a DEVICE --b DEVICE [--delay-us N] [--loss FRACTION] [--seed N]
 #include <fcntl.h>
@@ -120,8 +120,9 @@ int main(int argc, char** argv) {
   std::signal(SIGINT, [](int) { is_stopping = 1; });
   std::puts("ready");
   std::fflush(stdout);
-  std::array<Direction, 2> ways{Direction{.from = a, .to = b, .random = std::mt19937_64(options.seed), .queue = {}},
-                                Direction{.from = b, .to = a, .random = std::mt19937_64(options.seed + 1), .queue = {}}};
+  std::array<Direction, 2> ways{
+      Direction{.from = a, .to = b, .random = std::mt19937_64(options.seed), .queue = {}},
+      Direction{.from = b, .to = a, .random = std::mt19937_64(options.seed + 1), .queue = {}}};
   while (is_stopping == 0) {
     auto wake = Clock::now() + std::chrono::milliseconds(100);
     for (Direction& way : ways) {
