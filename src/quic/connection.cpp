@@ -105,7 +105,10 @@ int Connection::finish_handshake() {
   was_resumed_ = gnutls_session_is_resumed(session_) != 0;
   endpoint_.on_handshake(*this);
   note_news(established_untold_);
-  if (!is_server_) return 0;
+  if (!is_server_) {
+    fit_keep_alive();
+    return 0;
+  }
   if (gnutls_session_ticket_send(session_, 1, 0) != 0) return NGTCP2_ERR_CALLBACK_FAILURE;
   const ngtcp2_addr& peer = ngtcp2_conn_get_path(conn_)->remote;
   const ServerSecret& secret = endpoint_.server_.secret;
@@ -114,6 +117,14 @@ int Connection::finish_handshake() {
                                                                  peer.addrlen, endpoint_.server_.wall());
   if (size > 0) ngtcp2_conn_submit_new_token(conn_, token.data(), static_cast<std::size_t>(size));
   return 0;
+}
+
+// The peer may give up earlier than we would have asked.
+void Connection::fit_keep_alive() {
+  const auto wanted = static_cast<std::uint64_t>(std::chrono::nanoseconds(endpoint_.options().keep_alive).count());
+  const ngtcp2_transport_params* const peer = ngtcp2_conn_get_remote_transport_params(conn_);
+  if (wanted == 0 || peer == nullptr || peer->max_idle_timeout == 0) return;
+  ngtcp2_conn_set_keep_alive_timeout(conn_, std::min(wanted, peer->max_idle_timeout / 3));
 }
 
 // --- What the application asks for ---

@@ -146,6 +146,7 @@ class Connection {
   void resume(const Resumption& resumption);
   void keep_ticket();
   [[nodiscard]] int finish_handshake();
+  void fit_keep_alive();
 
   // Sending.
   [[nodiscard]] bool may_wait(std::uint64_t now) const;

@@ -64,6 +64,11 @@ void Endpoint::on_unknown(const net::Datagram& datagram, const ngtcp2_version_ci
     send_stateless_reset(datagram, ids);
     return;
   }
+  // ngtcp2 knows version 2 (RFC 9369) as well, of which nothing here has been tried.
+  if (ids.version != NGTCP2_PROTO_VER_V1) {
+    send_version_negotiation(datagram, ids);
+    return;
+  }
   ngtcp2_pkt_hd header{};
   if (!accepts_ || ngtcp2_accept(&header, datagram.bytes.data(), datagram.bytes.size()) != 0) {
     metrics_.bad_datagrams.add();

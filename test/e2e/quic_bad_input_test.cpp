@@ -181,6 +181,15 @@ TEST_F(QuicBadInput, UnknownVersionIsToldTheOneThereIs) {
   EXPECT_EQ(gateway_->figure("version_negotiations"), 1);
 }
 
+TEST_F(QuicBadInput, SecondVersionIsUnknownToo) {
+  start();
+  UdpPeer peer = stranger();
+  peer.send(long_header(0x6b3343cf, "destined", "sender", kInitialBytes));
+
+  EXPECT_EQ(version_of(peer.next()), 0U) << "version negotiation";
+  EXPECT_EQ(gateway_->figure("version_negotiations"), 1);
+}
+
 TEST_F(QuicBadInput, UnknownVersionInASmallerDatagramIsNotAnswered) {
   start();
   const std::int64_t before = gateway_->figure("datagrams_received");

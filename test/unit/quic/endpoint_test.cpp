@@ -257,6 +257,16 @@ TEST_F(QuicEndpoint, SilentPeerIsNoticed) {
   EXPECT_EQ(client_counts_.connections_lost.value(), 1u);
 }
 
+TEST_F(QuicEndpoint, KeepAliveIsFittedToAPeerThatGivesUpEarlier) {
+  client_options_ = options_;  // asks after ten seconds
+  options_.idle_timeout = std::chrono::milliseconds(300);
+  Side& client = connected();
+
+  pass(std::chrono::milliseconds(900));
+
+  EXPECT_FALSE(client.closed.has_value());
+}
+
 TEST_F(QuicEndpoint, PeerThatHasGoneIsGivenUpLongBeforeItIsIdle) {
   options_.keep_alive = std::chrono::milliseconds(50);
   Side& client = connected();
