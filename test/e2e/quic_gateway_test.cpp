@@ -145,7 +145,7 @@ TEST_F(QuicGateway, StopLetsWhatIsUnderWayEnd) {
 
   client.join();
   EXPECT_EQ(output, "1) \"queue\"\n2) \"late\"\n");
-  gateway_->stop();
+  EXPECT_EQ(gateway_->process().wait(), ExitStatus{.code = 0});
 }
 
 // --- Whom it trusts, and who trusts it ---
