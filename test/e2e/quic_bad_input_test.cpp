@@ -235,7 +235,7 @@ TEST_F(QuicBadInput, PacketsOfNoConnectionGetResetsSmallerThanThemselvesWithinTh
   UdpPeer peer = stranger();
   for (int i = 0; i < kFlood; ++i) {
     peer.send("\x40" + std::string(100, static_cast<char>(i)));
-    if (i % kBurst == 0) settle(before + kSmall + i);
+    if (i % static_cast<int>(kBurst) == 0) settle(before + kSmall + i);
   }
   settle(before + kSmall + kFlood);
 
