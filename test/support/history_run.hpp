@@ -80,7 +80,8 @@ class HistoryRun {
   void work();
   void wait_for_end_of_round() const;
   void collect();
-  void compare_key(std::uint16_t key, std::vector<PersistentClient>& fronts, PersistentClient& server);
+  /// False if a front-end did not answer.
+  [[nodiscard]] bool compare_key(std::uint16_t key, std::vector<PersistentClient>& fronts, PersistentClient& server);
 
   const Options options_;
   RedisServer server_;

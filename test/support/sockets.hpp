@@ -27,9 +27,11 @@ inline std::pair<base::UniqueFd, base::UniqueFd> socket_pair() {
   return {base::UniqueFd(fds[0]), base::UniqueFd(fds[1])};
 }
 
-/// A socket that listens on `address`, nobody accepting.
+/// A socket that listens on `address`, nobody accepting. Connections that ended there lately (TIME_WAIT) do not matter.
 inline base::UniqueFd listen_on(const net::Address& address, int backlog = 16) {
   base::UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  EXPECT_EQ(setsockopt(fd.value(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
   EXPECT_EQ(bind(fd.value(), address.data(), address.size()), 0) << address.to_string() << ": " << errno;
   EXPECT_EQ(listen(fd.value(), backlog), 0);
   return fd;

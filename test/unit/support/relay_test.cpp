@@ -33,6 +33,19 @@ class RelayTest : public testing::Test {
   base::UniqueFd server_;
 };
 
+TEST(ListenOn, TakesAPortThatConnectionsHaveJustLeft) {
+  base::UniqueFd listener = listen_on(loopback());
+  const net::Address address = net::local_address(listener.value());
+  {
+    const base::UniqueFd client = connect_to(address);
+    base::UniqueFd(accept4(listener.value(), nullptr, nullptr, SOCK_CLOEXEC)).reset();  // it goes first: TIME_WAIT
+    EXPECT_TRUE(becomes_readable(client.value()));
+  }
+  listener.reset();
+
+  listen_on(address);
+}
+
 TEST_F(RelayTest, HandsBytesOnInBothDirections) {
   say(client_, "question");
   EXPECT_EQ(hear(server_, 8), "question");
