@@ -86,8 +86,8 @@ third_party := $(patsubst -I%,-isystem %,$(package_cflags))
 common_flags := -std=c++23 -pthread $(warnings) -Isrc -Iinclude $(third_party) $(if $(has_quic),-DANTEROOM_QUIC) \
                 $(CPPFLAGS) $(CXXFLAGS)
 src_flags := $(common_flags) $(mode_flags)
-# Tests are compiled at -O1, which takes two thirds of the time of -O2.
-test_flags := $(common_flags) -Itest $(patsubst -O2,-O1,$(mode_flags))
+# Tests are compiled at -O1 and know their lines but not their variables (-g1): half of the time of -O2 -g.
+test_flags := $(common_flags) -Itest $(patsubst -g,-g1,$(patsubst -O2,-O1,$(mode_flags)))
 bench_flags := $(common_flags) -Itest $(mode_flags)
 link_flags := -pthread $(filter -fsanitize=address% -fsanitize=thread,$(mode_flags)) -Wl,--as-needed -Wl,-z,relro,-z,now \
               $(LDFLAGS)
@@ -146,7 +146,7 @@ $(out)/test/%.o: test/%.cpp $(out)/flags | have-deps
 # Rewritten only when the command changes, so that new flags compile everything anew.
 $(out)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(compiler) $(src_flags)' | cmp -s - $@ || echo '$(compiler) $(src_flags)' >$@
+	@echo '$(compiler) $(src_flags) $(test_flags)' | cmp -s - $@ || echo '$(compiler) $(src_flags) $(test_flags)' >$@
 
 .PHONY: have-deps FORCE
 have-deps:
