@@ -67,36 +67,33 @@ void Relay::pump_up() {
   std::array<char, kPieceBytes> piece;
   for (int i = 0; i < kReadsPerTurn; ++i) {
     const net::IoResult got = stream_->read(piece);
-    switch (got.status) {
-      case Status::kWouldBlock:
-        return;
-      case Status::kOk:
-        break;
-      case Status::kClosed:
-        end_of_requests();
-        return;
-      case Status::kError:  // the peer has broken it off, or has gone
-        break_off(quic::ErrorCode::kCancelled);
-        return;
-    }
+    if (got.status == Status::kWouldBlock) return;
+    if (got.status == Status::kClosed) return end_of_requests();
+    if (got.status == Status::kError) return break_off(quic::ErrorCode::kCancelled);  // reset, or the peer has gone
     context_.metrics.bytes_up.add(got.bytes);
-    const iovec all{piece.data(), got.bytes};
-    const net::IoResult put = redis_->write({&all, 1});
-    const std::size_t taken = put.status == Status::kOk ? put.bytes : 0;
-    if (put.status == Status::kError) {
-      // Redis has closed; what it said last may still be there to be read, and then the end comes that way.
-      requests_ended_ = true;
-      stream_->stop_reading(quic::ErrorCode::kNone);
-      stream_->want_read(false);
-      return;
-    }
-    if (taken == got.bytes) continue;
-    pending_.assign(piece.data() + taken, got.bytes - taken);
-    pending_done_ = 0;
-    stream_->want_read(false);
-    redis_->want_write(true);
-    return;
+    if (!pass_up({piece.data(), got.bytes})) return;
   }
+}
+
+// False if Redis takes no more, now or ever.
+bool Relay::pass_up(std::span<const char> bytes) {
+  const iovec all{const_cast<char*>(bytes.data()), bytes.size()};
+  const net::IoResult put = redis_->write({&all, 1});
+  if (put.status == Status::kError) {
+    // Redis has closed; what it said last may still be there to be read, and then the end comes that way.
+    requests_ended_ = true;
+    stream_->stop_reading(quic::ErrorCode::kNone);
+    stream_->want_read(false);
+    return false;
+  }
+  const std::size_t taken = put.status == Status::kOk ? put.bytes : 0;
+  if (taken == bytes.size()) return true;
+  const std::span<const char> rest = bytes.subspan(taken);
+  pending_.assign(rest.begin(), rest.end());
+  pending_done_ = 0;
+  stream_->want_read(false);
+  redis_->want_write(true);
+  return false;
 }
 
 // True if nothing is pending any more.
@@ -105,7 +102,7 @@ bool Relay::write_pending() {
     const iovec rest{pending_.data() + pending_done_, pending_.size() - pending_done_};
     const net::IoResult put = redis_->write({&rest, 1});
     if (put.status == Status::kWouldBlock) return false;
-    if (put.status != Status::kOk) break;  // as in pump_up(): the end is read
+    if (put.status != Status::kOk) break;  // as in pass_up(): the end is read
     pending_done_ += put.bytes;
   }
   pending_.clear();
@@ -132,33 +129,24 @@ void Relay::pump_down() {
   if (is_done_) return;
   for (int i = 0; i < kReadsPerTurn; ++i) {
     const std::span<char> room = stream_->prepare(kRoomMin);
-    if (room.empty()) {
-      if (!stream_->has_connection() || stream_->peer_error()) {
-        break_off(quic::ErrorCode::kCancelled);
-        return;
-      }
-      redis_->want_read(false);
-      stream_->want_write(true);
-      return;
-    }
+    if (room.empty()) return wait_for_credit();
     const net::IoResult got = redis_->read(room);
-    switch (got.status) {
-      case Status::kWouldBlock:
-        return;
-      case Status::kOk:
-        break;
-      case Status::kClosed:
-        end_of_replies();
-        return;
-      case Status::kError:
-        context_.metrics.upstream_losses.add();
-        break_off(quic::ErrorCode::kUpstreamLost);
-        return;
+    if (got.status == Status::kWouldBlock) return;
+    if (got.status == Status::kClosed) return end_of_replies();
+    if (got.status == Status::kError) {
+      context_.metrics.upstream_losses.add();
+      return break_off(quic::ErrorCode::kUpstreamLost);
     }
     context_.metrics.bytes_down.add(got.bytes);
     stream_->commit(got.bytes);
     if (got.bytes < room.size()) return;
   }
+}
+
+void Relay::wait_for_credit() {
+  if (!stream_->has_connection() || stream_->peer_error()) return break_off(quic::ErrorCode::kCancelled);
+  redis_->want_read(false);
+  stream_->want_write(true);
 }
 
 void Relay::on_stream_writable() {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "net/byte_stream.hpp"
@@ -59,8 +60,10 @@ class Relay {
 
   void on_dialed(net::Connector::Result result);
   void pump_up();
+  [[nodiscard]] bool pass_up(std::span<const char> bytes);
   [[nodiscard]] bool write_pending();
   void pump_down();
+  void wait_for_credit();
   void on_stream_writable();
   void on_redis_writable();
   void end_of_requests();

@@ -9,17 +9,10 @@
 #include <vector>
 
 #include "support/rig.hpp"
+#include "support/sanitizers.hpp"
 
 namespace anteroom::test {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kIsInstrumented = true;  // what was freed is kept for a while
-#elif defined(__has_feature)
-constexpr bool kIsInstrumented = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool kIsInstrumented = false;
-#endif
 
 constexpr std::size_t kMegabyte = 1024 * 1024;
 constexpr std::size_t kLarge = 64 * kMegabyte;

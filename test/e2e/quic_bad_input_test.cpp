@@ -15,17 +15,10 @@
 #include "support/loop_fixture.hpp"
 #include "support/quic_packets.hpp"
 #include "support/rig.hpp"
+#include "support/sanitizers.hpp"
 
 namespace anteroom::test {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kIsInstrumented = true;  // what was freed is kept for a while
-#elif defined(__has_feature)
-constexpr bool kIsInstrumented = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool kIsInstrumented = false;
-#endif
 
 // So many datagrams fit what the kernel keeps for a socket; then the gateway has its turn.
 constexpr std::size_t kBurst = 64;

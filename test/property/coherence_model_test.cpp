@@ -4,19 +4,11 @@
 #include <iostream>
 
 #include "base/log.hpp"
+#include "support/sanitizers.hpp"
 #include "support/state_explorer.hpp"
 
 namespace anteroom::test {
 namespace {
-
-// Instrumented code is ten times slower. There the point is what the code does in each step, not every order of steps.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kIsInstrumented = true;
-#elif defined(__has_feature)
-constexpr bool kIsInstrumented = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool kIsInstrumented = false;
-#endif
 
 class CoherenceModel : public ::testing::Test {
  protected:

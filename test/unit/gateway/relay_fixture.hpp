@@ -21,6 +21,8 @@
 
 namespace anteroom::gateway {
 
+inline constexpr std::size_t kMegabyte = 1 << 20;
+
 /// What Redis does at its end of one connection; looks at the socket when it is asked.
 class RedisEnd {
  public:
@@ -185,6 +187,16 @@ class GatewayRelay : public quic::QuicTest {
       bytes.remove_prefix(redis.send(bytes));
       return bytes.empty();
     });
+  }
+  /// A reply so long that nobody takes all of it while the client does not read.
+  void send_what_fits(RedisEnd& redis) {
+    const std::string payload(4 * kMegabyte, 'z');
+    std::string_view rest = payload;
+    const auto send_on = [&] {
+      rest.remove_prefix(redis.send(rest));
+      return rest.empty();
+    };
+    EXPECT_FALSE(run_until(send_on, test::kQuietTime));
   }
   /// Bytes of a UNIX socket that are on their way at most.
   static std::size_t socket_bytes_max() {

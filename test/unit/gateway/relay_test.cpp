@@ -16,8 +16,6 @@ using quic::ErrorCode;
 using quic::StreamEnd;
 using Status = net::IoResult::Status;
 
-constexpr std::size_t kMegabyte = 1 << 20;
-
 constexpr std::uint64_t code_of(ErrorCode code) { return static_cast<std::uint64_t>(code); }
 
 std::string numbers(std::size_t size) {
@@ -333,14 +331,7 @@ TEST_F(GatewayRelay, TickLeavesRelaysAloneThatNobodyHasBrokenOff) {
 TEST_F(GatewayRelay, ResetByTheClientIsHeardWhileItDoesNotRead) {
   const Joined at = joined("x");
   at.stream.read(false);
-  const std::string payload(4 * kMegabyte, 'z');
-  std::size_t taken = 0;
-  static_cast<void>(run_until(
-      [&] {
-        taken += at.redis.send(std::string_view(payload).substr(taken));
-        return false;
-      },
-      test::kQuietTime));
+  send_what_fits(at.redis);
 
   at.stream.stream->reset(ErrorCode::kCancelled);
 
@@ -364,14 +355,7 @@ TEST_F(GatewayRelay, ClientThatWantsNoMoreClosesTheConnectionToRedis) {
 TEST_F(GatewayRelay, ClientThatWantsNoMoreOfALongReplyClosesTheConnectionToRedis) {
   const Joined at = joined("x");
   at.stream.read(false);
-  const std::string payload(4 * kMegabyte, 'z');
-  std::size_t taken = 0;
-  static_cast<void>(run_until(
-      [&] {
-        taken += at.redis.send(std::string_view(payload).substr(taken));
-        return false;
-      },
-      test::kQuietTime));
+  send_what_fits(at.redis);
 
   at.stream.stream->stop_reading(ErrorCode::kCancelled);
 

@@ -25,6 +25,16 @@ class QuicEndpoint : public QuicTest {
     side.connection = (*made)->connection();
     return std::move(*made);
   }
+  /// Ends the connection once it was given `what`, and begins the next one with it.
+  template <typename What>
+  void connect_again_with(What Resumption::* what) {
+    ASSERT_TRUE(run_until([&] { return !(here_.connection->resumption().*what).empty(); }));
+    const Resumption kept = here_.connection->resumption();
+    here_.connection->close(ErrorCode::kNone, "");
+    ASSERT_TRUE(run_until([&] { return client_->connections() == 0; }));
+    here_ = Side{};
+    connect(kept);
+  }
 };
 
 TEST_F(QuicEndpoint, BytesGoThereAndBack) {
@@ -400,14 +410,8 @@ TEST_F(QuicEndpoint, NoProtocolAtAllIsRefused) {
 }
 
 TEST_F(QuicEndpoint, TicketSavesTheCertificates) {
-  Side& client = connected();
-  ASSERT_TRUE(run_until([&] { return !client.connection->resumption().ticket.empty(); }));
-  const Resumption kept = client.connection->resumption();
-  client.connection->close(ErrorCode::kNone, "");
-  ASSERT_TRUE(run_until([&] { return client_->connections() == 0; }));
-
-  here_ = Side{};
-  connect(kept);
+  connected();
+  connect_again_with(&Resumption::ticket);
 
   EXPECT_TRUE(run_until([&] { return here_.established; }));
   EXPECT_TRUE(here_.connection->was_resumed());
@@ -418,15 +422,9 @@ TEST_F(QuicEndpoint, TicketSavesTheCertificates) {
 
 TEST_F(QuicEndpoint, RetryProvesTheAddressFirst) {
   server_options_.always_validates = true;
-  Side& client = connected();
+  connected();
   EXPECT_EQ(server_counts_.retries.value(), 1u);
-  ASSERT_TRUE(run_until([&] { return !client.connection->resumption().token.empty(); }));
-  const Resumption kept = client.connection->resumption();
-  client.connection->close(ErrorCode::kNone, "");
-  ASSERT_TRUE(run_until([&] { return client_->connections() == 0; }));
-
-  here_ = Side{};
-  connect(kept);
+  connect_again_with(&Resumption::token);
   EXPECT_TRUE(run_until([&] { return here_.established; }));
   EXPECT_EQ(server_counts_.retries.value(), 1u) << "the token of the first connection is as good";
 }
