@@ -206,6 +206,7 @@ struct QuicOptions {
   Milliseconds idle_timeout{30'000};
   Milliseconds silence_timeout{5'000};  ///< 0: never
   Milliseconds keep_alive{10'000};      ///< 0: never
+  bool early_data = false;              ///< both sides have to want it
   std::uint32_t datagram_bytes = 32'000;
   bool offload = true;
 };

@@ -68,6 +68,12 @@ std::vector<Descriptor> quic_options() {
                                       .unit = Unit::kMilliseconds,
                                       .max = kHourMs,
                                       .doc = "Silence after which a gateway is asked whether it is there; 0 is never"}),
+      option<kGroup, &G::early_data>(
+          {.path = "quic.early_data",
+           .flag = "quic-early-data",
+           .doc = "Whether one who comes back sends what opens its connections to Redis (HELLO, AUTH) with its first "
+                  "packets, and a gateway takes that (0-RTT): a round trip less, without forward secrecy for these "
+                  "bytes; commands of clients never go so"}),
       option<kGroup, &G::datagram_bytes>({.path = "quic.datagram_bytes",
                                           .flag = "quic-datagram-bytes",
                                           .min = 1200,

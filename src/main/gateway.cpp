@@ -57,7 +57,8 @@ std::expected<net::TlsOptions, std::string> certificates(const config::Options& 
                       .verify = options.gateway.tls_client_ca.empty() ? net::TlsOptions::Verify::kNone
                                                                       : net::TlsOptions::Verify::kRequired,
                       .protocols = {"redis"},
-                      .for_quic = true};
+                      .for_quic = true,
+                      .early_data = options.quic.early_data};
   if (options.gateway.tls_self_signed) {
     if (tls.certificate_file.empty()) tls.certificate_file = "anteroom-gateway.crt";
     if (tls.key_file.empty()) tls.key_file = "anteroom-gateway.key";

@@ -21,6 +21,8 @@ constexpr auto kFields = std::to_array<QuicInfoField>({
     {"handshakes", read<&M::handshakes>},
     {"handshake_failures", read<&M::handshake_failures>},
     {"resumptions", read<&M::resumptions>},
+    {"early_data_taken", read<&M::early_data_taken>},
+    {"early_data_refused", read<&M::early_data_refused>},
     {"connections_refused", read<&M::connections_refused>},
     {"connections_lost", read<&M::connections_lost>},
     {"migrations", read<&M::migrations>},

@@ -12,6 +12,9 @@ namespace anteroom::net {
 
 /// Gives streams to one place over something that they share, instead of a connection each: a QUIC connection. One per
 /// worker and place; loop thread only; outlives those who ask.
+///
+/// What is said on a stream before anything was heard on it may arrive twice if the user has allowed early data
+/// (quic.early_data), the second time on a connection of its own: a greeting, and nothing that changes anything.
 class LaneSource {
  public:
   using Result = std::expected<std::unique_ptr<ByteStream>, ConnectError>;

@@ -4,12 +4,15 @@
 #include <gnutls/x509.h>
 
 #include <array>
+#include <chrono>
 #include <string_view>
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/clock.hpp"
 #include "net/address.hpp"
 #include "net/file_content.hpp"
+#include "net/replay_guard.hpp"
 
 namespace anteroom::net {
 namespace {
@@ -77,6 +80,9 @@ gnutls_typed_vdata_st expectation(gnutls_vdata_types_t type, const char* text) {
   return {.type = type, .data = reinterpret_cast<unsigned char*>(const_cast<char*>(text)), .size = 0};
 }
 
+// How long a first flight with early data may be under way, and is remembered.
+constexpr base::Milliseconds kReplayWindow{10'000};
+
 // RFC 9001, section 4: only TLS 1.3, without what it does to look like 1.2. AES first, as processors have it.
 constexpr std::string_view kQuicPriority =
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:%DISABLE_TLS13_COMPAT_MODE:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:"
@@ -108,6 +114,7 @@ struct TlsContext::Credentials {
   ~Credentials() {
     gnutls_certificate_free_credentials(certificates);
     if (priorities != nullptr) gnutls_priority_deinit(priorities);
+    if (anti_replay != nullptr) gnutls_anti_replay_deinit(anti_replay);
     gnutls_memset(ticket_key.data, 0, ticket_key.size);
     gnutls_free(ticket_key.data);
   }
@@ -120,8 +127,26 @@ struct TlsContext::Credentials {
 
   gnutls_certificate_credentials_t certificates = nullptr;
   gnutls_priority_t priorities = nullptr;
+  void guard_against_replays();
+
   gnutls_datum_t ticket_key{nullptr, 0};
+  gnutls_anti_replay_t anti_replay = nullptr;  // of servers that take early data
+  ReplayGuard seen{kReplayWindow};
 };
+
+// A first flight that is older, or that the clock of its sender says is, may go on without what it carries.
+void TlsContext::Credentials::guard_against_replays() {
+  ANTEROOM_CHECK(gnutls_anti_replay_init(&anti_replay) == 0);
+  gnutls_anti_replay_set_window(anti_replay, static_cast<unsigned>(kReplayWindow.count()));
+  gnutls_anti_replay_set_ptr(anti_replay, &seen);
+  gnutls_anti_replay_set_add_function(
+      anti_replay, [](void* guard, time_t, const gnutls_datum_t* key, const gnutls_datum_t*) -> int {
+        const std::string_view flight(reinterpret_cast<const char*>(key->data), key->size);
+        return static_cast<ReplayGuard*>(guard)->is_new(flight, std::chrono::steady_clock::now())
+                   ? 0
+                   : GNUTLS_E_DB_ENTRY_EXISTS;
+      });
+}
 
 std::expected<void, TlsConfigError> TlsContext::Credentials::set_priorities(const std::string& text) {
   const char* position = nullptr;
@@ -180,6 +205,7 @@ TlsContext::TlsContext(const TlsOptions& options, std::unique_ptr<Credentials> c
     : role_(options.role),
       verify_(options.verify),
       for_quic_(options.for_quic),
+      early_data_(options.for_quic && options.early_data),
       protocols_(options.protocols),
       pinned_key_(options.pinned_key),
       credentials_(std::move(credentials)) {}
@@ -195,6 +221,7 @@ TlsContext::Created TlsContext::create(const TlsOptions& options) {
   if (options.role == Role::kServer) {
     // A key of this context alone: after a reload nobody resumes what the new rules might refuse.
     ANTEROOM_CHECK(gnutls_session_ticket_key_generate(&credentials->ticket_key) == 0);
+    if (options.early_data) credentials->guard_against_replays();
   }
   return std::shared_ptr<const TlsContext>(new TlsContext(options, std::move(credentials)));
 }
@@ -208,12 +235,17 @@ gnutls_session_int* TlsContext::new_session(const std::string& server_name) cons
   if (for_quic_) {
     flags |= GNUTLS_NO_END_OF_EARLY_DATA | (is_server ? GNUTLS_NO_AUTO_SEND_TICKET : GNUTLS_KEY_SHARE_TOP);
   }
+  if (early_data_) flags |= GNUTLS_ENABLE_EARLY_DATA;
   ANTEROOM_CHECK(gnutls_init(&session, flags) == 0);
   ANTEROOM_CHECK(gnutls_priority_set(session, credentials_->priorities) == 0);
   ANTEROOM_CHECK(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials_->certificates) == 0);
   if (is_server) {
     ANTEROOM_CHECK(gnutls_session_ticket_enable_server(session, &credentials_->ticket_key) == 0);
     constexpr std::array kRequests{GNUTLS_CERT_IGNORE, GNUTLS_CERT_REQUEST, GNUTLS_CERT_REQUIRE};
+    if (early_data_) {
+      gnutls_anti_replay_enable(session, credentials_->anti_replay);
+      gnutls_record_set_max_early_data_size(session, UINT32_MAX);  // QUIC has its own limits (RFC 9001, section 4.6.1)
+    }
     gnutls_certificate_server_set_request(session, kRequests[static_cast<std::size_t>(verify_)]);
   } else if (!server_name.empty() && !Address::from_numeric(server_name, 0)) {
     // What is no name of DNS is refused here; the server then just is not told.

@@ -33,6 +33,9 @@ struct TlsOptions {
   std::string pinned_key{};
   /// For QUIC (RFC 9001): version 1.3 alone, and sessions whose records somebody else carries. Not for TlsStream.
   bool for_quic = false;
+  /// QUIC only: a ticket may carry requests in the first flight (0-RTT, RFC 8446, section 2.3). Who overhears them can
+  /// have them come in again; a server takes each first flight only once, and none after a restart or a reload.
+  bool early_data = false;
   std::string priority = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";  ///< in the syntax of GnuTLS
 };
 
@@ -79,6 +82,7 @@ class TlsContext {
   const TlsOptions::Role role_;
   const TlsOptions::Verify verify_;
   const bool for_quic_;
+  const bool early_data_;
   const std::vector<std::string> protocols_;
   const std::string pinned_key_;
   const std::unique_ptr<const Credentials> credentials_;

@@ -86,7 +86,26 @@ int Connection::judge_peer() {
 // A ticket that does not fit any more makes a full handshake.
 void Connection::resume(const Resumption& resumption) {
   if (resumption.ticket.empty()) return;
-  static_cast<void>(gnutls_session_set_data(session_, resumption.ticket.data(), resumption.ticket.size()));
+  if (gnutls_session_set_data(session_, resumption.ticket.data(), resumption.ticket.size()) != 0) return;
+  if (endpoint_.options().early_data) begin_early_data(resumption);
+}
+
+// With the limits that the server had the last time; it may not have lower ones now (RFC 9001, section 4.6.3).
+void Connection::begin_early_data(const Resumption& resumption) {
+  const std::vector<std::uint8_t>& limits = resumption.limits;
+  takes_early_data_ =
+      !limits.empty() && ngtcp2_conn_decode_and_set_0rtt_transport_params(conn_, limits.data(), limits.size()) == 0;
+}
+
+void Connection::settle_early_data() {
+  if (!takes_early_data_) return;
+  if ((gnutls_session_get_flags(session_) & GNUTLS_SFLAGS_EARLY_DATA) != 0) {
+    endpoint_.metrics_.early_data_taken.add();
+    return;
+  }
+  endpoint_.metrics_.early_data_refused.add();
+  static_cast<void>(ngtcp2_conn_tls_early_data_rejected(conn_));
+  open_streams_again();
 }
 
 void Connection::keep_ticket() {
@@ -95,6 +114,10 @@ void Connection::keep_ticket() {
   resumption_.ticket.assign(reinterpret_cast<const char*>(data.data), data.size);
   gnutls_memset(data.data, 0, data.size);
   gnutls_free(data.data);
+  if (!endpoint_.options().early_data) return;
+  std::array<std::uint8_t, 256> limits{};
+  const ngtcp2_ssize size = ngtcp2_conn_encode_0rtt_transport_params(conn_, limits.data(), limits.size());
+  if (size > 0) resumption_.limits.assign(limits.begin(), limits.begin() + size);
 }
 
 int Connection::finish_handshake() {
@@ -106,6 +129,7 @@ int Connection::finish_handshake() {
   endpoint_.on_handshake(*this);
   note_news(established_untold_);
   if (!is_server_) {
+    settle_early_data();
     fit_keep_alive();
     return 0;
   }

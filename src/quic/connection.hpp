@@ -64,6 +64,7 @@ class ConnectionEvents {
 struct Resumption {
   std::string ticket;
   std::vector<std::uint8_t> token;
+  std::vector<std::uint8_t> limits;  ///< where early data is wanted
 };
 
 /// One connection of QUIC version 1 (RFC 9000): drives ngtcp2, whose callbacks only note what has happened; the
@@ -75,13 +76,16 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Null before the handshake is done, while the peer allows no more streams, or when the connection is closing. Costs
-  /// no round trip.
+  /// Null before the handshake is done unless takes_early_data(), while the peer allows no more streams, or when the
+  /// connection is closing. Costs no round trip.
   [[nodiscard]] std::unique_ptr<Stream> open_stream();
   /// An orderly end, after what was written before. Streams fail at once; on_closed() comes later in this turn.
   void close(ErrorCode code, std::string_view text);
   [[nodiscard]] bool is_established() const noexcept { return is_established_; }
   [[nodiscard]] bool is_closing() const noexcept { return state_ != State::kOpen; }
+  /// A client's: what streams say goes with the first flight. If the server does not take it so, it is sent again after
+  /// the handshake, and nobody notices.
+  [[nodiscard]] bool takes_early_data() const noexcept { return takes_early_data_; }
   /// A ticket was used for the handshake, and taken.
   [[nodiscard]] bool was_resumed() const noexcept { return was_resumed_; }
   /// What the peer has given so far for the next connection.
@@ -145,6 +149,9 @@ class Connection {
   int judge_peer();
   void resume(const Resumption& resumption);
   void keep_ticket();
+  void begin_early_data(const Resumption& resumption);
+  void settle_early_data();
+  void open_streams_again();
   [[nodiscard]] int finish_handshake();
   void fit_keep_alive();
 
@@ -205,6 +212,7 @@ class Connection {
   bool is_dirty_ = false;    // in the endpoint's list of those that write at the end of the turn
   bool is_established_ = false;
   bool was_resumed_ = false;
+  bool takes_early_data_ = false;
   bool established_untold_ = false;
   bool streams_available_untold_ = false;
   bool end_untold_ = false;

@@ -94,10 +94,37 @@ void Connection::reset(StreamCore& core, ErrorCode code) {
   discard_input(core);
   drop_ready(core);
   if (!core.is_known || state_ != State::kOpen) return;
+  core.was_reset = true;
   endpoint_.metrics_.resets_sent.add();
   ngtcp2_conn_shutdown_stream(conn_, 0, core.id, static_cast<std::uint64_t>(code));
   must_write_ = true;
   endpoint_.mark_dirty(*this);
+}
+
+// ngtcp2 has forgotten those that were opened before the handshake: the server has heard nothing of them.
+void Connection::open_streams_again() {
+  std::vector<std::shared_ptr<StreamCore>> before;
+  before.reserve(streams_.size());
+  for (auto& [id, core] : streams_) before.push_back(std::move(core));
+  streams_.clear();
+  std::ranges::sort(before, {}, &StreamCore::id);
+  for (auto& core : before) {
+    drop_ready(*core);
+    std::int64_t id = -1;
+    if (core->was_reset || ngtcp2_conn_open_bidi_stream(conn_, &id, core.get()) != 0) {
+      core->connection = nullptr;
+      core->is_known = false;
+      mark_eventful(*core);
+      endpoint_.metrics_.streams.add(-1);
+      finished_.push_back(std::move(core));
+      continue;
+    }
+    core->id = id;
+    core->out.rewind();
+    core->fin_sent = core->is_blocked = false;
+    mark_ready(*core);
+    streams_.emplace(id, std::move(core));
+  }
 }
 
 void Connection::note_peer_reset(std::uint64_t code) {

@@ -30,7 +30,7 @@ net::LaneSource::Ticket Dialer::open(Done done) {
   waiters_.push_back({ticket, std::move(done), loop_.now()});
   if (state_ == State::kDown) {
     dial();
-  } else if (state_ == State::kUp) {
+  } else if (may_open()) {
     schedule_serve();
   }
   return ticket;
@@ -47,14 +47,22 @@ void Dialer::schedule_serve() {
   });
 }
 
+// Even before the handshake is done where the gateway takes early data: whoever gets a lane then says nothing but a
+// greeting before he is answered (net::LaneSource).
+bool Dialer::may_open() const {
+  if (state_ == State::kUp) return true;
+  const Connection* const connection = endpoint_ != nullptr ? endpoint_->connection() : nullptr;
+  return state_ == State::kConnecting && connection != nullptr && connection->takes_early_data();
+}
+
 void Dialer::serve() {
   serve_scheduled_ = false;
-  while (state_ == State::kUp && !waiters_.empty()) {
+  while (may_open() && !waiters_.empty()) {
     Connection* const connection = endpoint_->connection();
     std::unique_ptr<Stream> stream = connection != nullptr ? connection->open_stream() : nullptr;
     if (stream == nullptr) {
       // The gateway allows no more streams for now.
-      deadline_.start(waiters_.front().since + kStreamPatience - loop_.now());
+      if (state_ == State::kUp) deadline_.start(waiters_.front().since + kStreamPatience - loop_.now());
       return;
     }
     Done done = std::move(waiters_.front().done);
@@ -113,6 +121,7 @@ void Dialer::try_address() {
                                       target_.server_name, resumption_, *this, metrics_);
     if (endpoint) {
       endpoint_ = std::move(*endpoint);
+      if (may_open()) schedule_serve();
       return;
     }
     why = std::move(endpoint.error());

@@ -68,6 +68,7 @@ class Dialer final : public net::LaneSource, private ConnectionEvents {
   void dial();
   void on_resolved(net::Resolved resolved);
   void try_address();
+  [[nodiscard]] bool may_open() const;
   void serve();
   void schedule_serve();
   void on_deadline();

@@ -44,6 +44,10 @@ struct Options {
   std::chrono::microseconds ack_delay{1000};
   unsigned ack_packets = 8;
 
+  /// A client's: with a ticket of a server that allows it, what streams say first goes with the first flight (0-RTT).
+  /// Somebody who overhears it can have it come in again, so that it must do no harm twice.
+  bool early_data = false;
+
   net::UdpSocket::Features socket{};
 };
 

@@ -95,6 +95,12 @@ void SendBuffer::acknowledge(std::uint64_t offset) noexcept {
   }
 }
 
+void SendBuffer::rewind() noexcept {
+  ANTEROOM_CHECK(acked_ == 0);
+  sent_ = 0;
+  sent_chunk_ = sent_in_chunk_ = 0;
+}
+
 void SendBuffer::clear() noexcept {
   for (auto& chunk : chunks_) pool_->give_back(std::move(chunk));
   chunks_.clear();

@@ -59,6 +59,8 @@ class SendBuffer {
   void mark_sent(std::size_t size) noexcept;
   /// Everything before `offset` of the stream has arrived; what is older than already known is ignored.
   void acknowledge(std::uint64_t offset) noexcept;
+  /// Nothing of it has arrived: everything is unsent again. REQUIRES: nothing was acknowledged.
+  void rewind() noexcept;
   void clear() noexcept;
 
   [[nodiscard]] std::size_t unsent_bytes() const noexcept { return static_cast<std::size_t>(end_ - sent_); }

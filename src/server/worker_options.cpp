@@ -114,6 +114,7 @@ quic::Options quic_options(const config::QuicOptions& options) {
   quic.idle_timeout = options.idle_timeout;
   quic.silence_timeout = options.silence_timeout;
   quic.keep_alive = options.keep_alive;
+  quic.early_data = options.early_data;
   quic.datagram_bytes_max = options.datagram_bytes;
   quic.socket = {.segmentation = options.offload, .coalescing = options.offload, .batches = options.offload};
   return quic;
@@ -151,7 +152,8 @@ std::expected<TlsContexts, std::string> upstream_tls(const config::Options& opti
                                                                      : net::TlsOptions::Verify::kNone,
        .protocols = upstream.target.is_quic ? std::vector<std::string>{"redis"} : std::vector<std::string>{},
        .pinned_key = bytes_of_hex(upstream.target.pin),
-       .for_quic = upstream.target.is_quic});
+       .for_quic = upstream.target.is_quic,
+       .early_data = options.quic.early_data});
   if (tls) return std::move(*tls);
   const std::string option = tls_option("upstream", tls.error().part);
   return std::unexpected(config::name_and_source(options, option) + ": " + tls.error().text);

@@ -195,6 +195,28 @@ TEST_F(QuicUpstream, TenSecondsOfTotalLossAreSurvived) {
   EXPECT_LE(counted, done + unknown);
 }
 
+TEST_F(QuicUpstream, WhoComesBackGreetsWithTheFirstFlight) {
+  gateway_.kill();
+  GatewayProcess gateway({.upstream = redis_.url(Transport::kUnix), .arguments = {"--quic-early-data", "true"}});
+  ASSERT_TRUE(gateway.start());
+  UdpRelay& network = network_.emplace(gateway.port());
+  front_.emplace(AnteroomProcess::Options{
+      .upstream = gateway.url(network.port()),
+      .arguments = {"--workers", "1", "--quic-early-data", "true", "--quic-silence-timeout", "100"}});
+  ASSERT_TRUE(front_->start());
+  RespClient client = front_->connect();
+  EXPECT_EQ(client.ask("SET", "n", "0"), "+OK\r\n");
+
+  network.lose_everything(true);
+  EXPECT_TRUE(eventually([&] { return contains(client.ask("SET", "n", "0").text, "stage=quic"); }));
+  network.lose_everything(false);
+
+  EXPECT_TRUE(recovers(client));
+  EXPECT_TRUE(eventually([&] { return info("quic_upstream_early_data_taken") > 0; }));
+  EXPECT_EQ(info("quic_upstream_early_data_refused"), 0);
+  EXPECT_EQ(client.ask("INCR", "n"), ":1\r\n");
+}
+
 TEST_F(QuicUpstream, InsecureIsWarnedOf) {
   front_.emplace(
       AnteroomProcess::Options{.upstream = "quic://127.0.0.1:" + std::to_string(gateway_.port()) + "?insecure=1"});

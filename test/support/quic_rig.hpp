@@ -83,6 +83,7 @@ class StreamEnd final : private net::StreamEvents {
 struct Side final : ConnectionEvents {
   void on_established(Connection&) override { established = true; }
   void on_stream(Connection&, std::unique_ptr<Stream> stream) override {
+    if (!established) ++early_streams;
     streams.push_back(std::make_unique<StreamEnd>(std::move(stream)));
     streams.back()->echoes = echoes;
   }
@@ -102,6 +103,7 @@ struct Side final : ConnectionEvents {
   std::vector<std::unique_ptr<StreamEnd>> streams;
   std::optional<CloseReason> closed;
   int streams_available = 0;
+  int early_streams = 0;  ///< that came before the handshake was done
   bool established = false;
   bool echoes = false;
 };

@@ -150,5 +150,18 @@ TEST(SendBuffer, BehavesLikeAStringWithThreePositions) {
   }
 }
 
+TEST(SendBuffer, RewoundItHasEverythingToSendAgain) {
+  ChunkPool pool;
+  SendBuffer buffer(pool);
+  const std::string large(2 * ChunkPool::kChunkBytes, 'x');
+  buffer.append("ab" + large);
+  buffer.mark_sent(large.size());
+
+  buffer.rewind();
+
+  EXPECT_EQ(unsent(buffer), "ab" + large);
+  EXPECT_EQ(buffer.held_bytes(), large.size() + 2);
+}
+
 }  // namespace
 }  // namespace anteroom::quic
