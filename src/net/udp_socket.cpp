@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -52,13 +53,81 @@ std::size_t add_control(msghdr& message, std::size_t at, int level, int type, Va
   return CMSG_SPACE(sizeof value);
 }
 
+// The same for the address that the datagrams come from (ip(7), ipv6(7)).
+std::size_t add_source(msghdr& message, std::size_t at, const sockaddr_storage& from) noexcept {
+  if (from.ss_family == AF_INET) {
+    in_pktinfo info{};
+    info.ipi_spec_dst = reinterpret_cast<const sockaddr_in&>(from).sin_addr;
+    return add_control(message, at, IPPROTO_IP, IP_PKTINFO, info);
+  }
+  if (from.ss_family != AF_INET6) return 0;
+  const auto& address = reinterpret_cast<const sockaddr_in6&>(from);
+  return add_control(message, at, IPPROTO_IPV6, IPV6_PKTINFO, in6_pktinfo{address.sin6_addr, address.sin6_scope_id});
+}
+
+/// What the kernel tells beside a message.
+struct Control {
+  std::size_t segment_size = 0;  ///< 0: it is one datagram
+  std::uint8_t ecn = 0;
+  std::optional<Address> to{};
+};
+
+template <class Value>
+Value value_of(const cmsghdr& header) noexcept {
+  Value value{};
+  std::memcpy(&value, CMSG_DATA(&header), std::min<std::size_t>(sizeof value, header.cmsg_len - CMSG_LEN(0)));
+  return value;
+}
+
+Address with_host(in_addr host, std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr = host;
+  return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&address), sizeof address);
+}
+
+Address with_host(const in6_pktinfo& info, std::uint16_t port) {
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(port);
+  address.sin6_addr = info.ipi6_addr;
+  // Without it an address of the link alone has no way back; the others have none.
+  if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) address.sin6_scope_id = info.ipi6_ifindex;
+  return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&address), sizeof address);
+}
+
+Control control_of(msghdr& message, std::uint16_t port) {
+  Control out;
+  for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr; each = CMSG_NXTHDR(&message, each)) {
+    if (each->cmsg_level == IPPROTO_UDP && each->cmsg_type == UDP_GRO) {
+      out.segment_size = static_cast<std::size_t>(value_of<int>(*each));
+    } else if (each->cmsg_level == IPPROTO_IP && each->cmsg_type == IP_PKTINFO) {
+      out.to = with_host(value_of<in_pktinfo>(*each).ipi_addr, port);
+    } else if (each->cmsg_level == IPPROTO_IPV6 && each->cmsg_type == IPV6_PKTINFO) {
+      out.to = with_host(value_of<in6_pktinfo>(*each), port);
+    } else {
+      out.ecn = static_cast<std::uint8_t>(value_of<int>(*each)) & kEcnMask;  // IP_TOS or IPV6_TCLASS
+    }
+  }
+  return out;
+}
+
+bool is_for_all(const Address& place) {
+  if (place.family() == AF_INET) {
+    return reinterpret_cast<const sockaddr_in*>(place.data())->sin_addr.s_addr == htonl(INADDR_ANY);
+  }
+  return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(place.data())->sin6_addr) != 0;
+}
+
 }  // namespace
 
 /// The messages of one sendmmsg.
 struct UdpSocket::Sender {
-  static constexpr std::size_t kControlBytes = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(std::uint16_t));
+  static constexpr std::size_t kControlBytes =
+      CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(std::uint16_t)) + CMSG_SPACE(sizeof(in6_pktinfo));
 
-  void fill(std::size_t number, Batch& batch, bool is_connected) noexcept {
+  void fill(std::size_t number, Batch& batch, bool is_connected, bool names_source) noexcept {
     msghdr& message = messages[number].msg_hdr;
     message = {};
     pieces[number] = {batch.bytes, batch.size};
@@ -78,6 +147,7 @@ struct UdpSocket::Sender {
     if (batch.size > batch.segment_size) {
       used += add_control(message, used, IPPROTO_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(batch.segment_size));
     }
+    if (names_source) used += add_source(message, used, batch.from);
     message.msg_controllen = used;
     if (used == 0) message.msg_control = nullptr;
   }
@@ -89,7 +159,7 @@ struct UdpSocket::Sender {
 
 /// The messages of one recvmmsg.
 struct UdpSocket::Receiver {
-  static constexpr std::size_t kControlBytes = 2 * CMSG_SPACE(sizeof(int));
+  static constexpr std::size_t kControlBytes = 2 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in6_pktinfo));
 
   void prepare(std::size_t count) noexcept {
     for (std::size_t i = 0; i < count; ++i) {
@@ -141,6 +211,13 @@ UdpSocket::Created UdpSocket::bind(EventLoop& loop, const Address& local, const 
   return std::unique_ptr<UdpSocket>(new UdpSocket(loop, std::move(*fd), false, options, metrics));
 }
 
+std::expected<void, std::string> UdpSocket::check_free(const Address& local) {
+  const base::UniqueFd fd(::socket(local.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (local.family() == AF_INET6) set(fd.value(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  if (::bind(fd.value(), local.data(), local.size()) != 0) return std::unexpected(trouble("listen on", local));
+  return {};
+}
+
 UdpSocket::Created UdpSocket::connect(EventLoop& loop, const Address& remote, const Options& options,
                                       metrics::QuicMetrics& metrics) {
   auto fd = open(remote, options);
@@ -161,6 +238,11 @@ UdpSocket::UdpSocket(EventLoop& loop, base::UniqueFd fd, bool connected, const O
       local_(local_address(fd_.value())),
       arena_(std::make_unique_for_overwrite<std::uint8_t[]>(kArenaBytes)),
       receiver_(std::make_unique<Receiver>()) {
+  has_all_addresses_ = !connected_ && is_for_all(local_);
+  if (has_all_addresses_) {
+    const bool is_v4 = local_.family() == AF_INET;
+    set(fd_.value(), is_v4 ? IPPROTO_IP : IPPROTO_IPV6, is_v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
+  }
   const int one = 1;
   if (features_.coalescing && ::setsockopt(fd_.value(), IPPROTO_UDP, UDP_GRO, &one, sizeof one) != 0) {
     features_.coalescing = false;
@@ -210,9 +292,10 @@ std::span<std::uint8_t> UdpSocket::reserve() {
   return {arena_.get() + arena_used_, kBatchBytesMax};
 }
 
-void UdpSocket::commit(const sockaddr* to, socklen_t to_size, std::uint8_t ecn, std::size_t size,
+void UdpSocket::commit(const sockaddr* from, const sockaddr* to, socklen_t to_size, std::uint8_t ecn, std::size_t size,
                        std::size_t segment_size) {
   Batch batch{};
+  if (has_all_addresses_) std::memcpy(&batch.from, from, std::min<std::size_t>(to_size, sizeof batch.from));
   std::memcpy(&batch.to, to, std::min<std::size_t>(to_size, sizeof batch.to));
   batch.to_size = to_size;
   batch.ecn = ecn;
@@ -230,7 +313,7 @@ void UdpSocket::flush() {
   std::size_t first = 0;
   while (first < queue_.size()) {
     const std::size_t count = std::min(queue_.size() - first, features_.batches ? kCallMessagesMax : 1);
-    for (std::size_t i = 0; i < count; ++i) sender.fill(i, queue_[first + i], connected_);
+    for (std::size_t i = 0; i < count; ++i) sender.fill(i, queue_[first + i], connected_, has_all_addresses_);
     const int sent = ::sendmmsg(fd_.value(), sender.messages.data(), static_cast<unsigned>(count), MSG_NOSIGNAL);
     metrics_.send_calls.add();
     if (sent < 0) {
@@ -318,24 +401,15 @@ std::size_t UdpSocket::receive_some() {
   }
   for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
     msghdr& message = receiver_->messages[i].msg_hdr;
-    std::size_t segment = 0;
-    std::uint8_t ecn = 0;
-    for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr; each = CMSG_NXTHDR(&message, each)) {
-      int value = 0;
-      std::memcpy(&value, CMSG_DATA(each), std::min(sizeof value, each->cmsg_len - CMSG_LEN(0)));
-      if (each->cmsg_level == IPPROTO_UDP && each->cmsg_type == UDP_GRO) {
-        segment = static_cast<std::size_t>(value);
-      } else {
-        ecn = static_cast<std::uint8_t>(value) & kEcnMask;  // IP_TOS or IPV6_TCLASS
-      }
-    }
+    const Control control = control_of(message, local_.port());
     std::span<const std::uint8_t> bytes(receiver_->bytes.get() + i * kReceiveBytes, receiver_->messages[i].msg_len);
     metrics_.bytes_received.add(bytes.size());
     const Address from = Address::from_sockaddr(static_cast<sockaddr*>(message.msg_name), message.msg_namelen);
     while (!bytes.empty()) {
-      const auto datagram = bytes.first(segment == 0 ? bytes.size() : std::min(segment, bytes.size()));
+      const auto datagram =
+          bytes.first(control.segment_size == 0 ? bytes.size() : std::min(control.segment_size, bytes.size()));
       metrics_.datagrams_received.add();
-      events_->on_datagram({datagram, from, ecn});
+      events_->on_datagram({datagram, from, control.to ? *control.to : local_, control.ecn});
       bytes = bytes.subspan(datagram.size());
     }
   }

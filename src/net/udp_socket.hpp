@@ -22,6 +22,7 @@ namespace anteroom::net {
 struct Datagram {
   std::span<const std::uint8_t> bytes;
   const Address& from;
+  const Address& to;     ///< ours, also where the socket is bound to all
   std::uint8_t ecn = 0;  ///< the two bits of RFC 3168
 };
 
@@ -40,7 +41,8 @@ class UdpEvents {
 
 /// A UDP socket that sends and receives many datagrams with one system call: generic segmentation (UDP_SEGMENT) and
 /// sendmmsg on the way out, UDP_GRO and recvmmsg on the way in, each where the kernel has it. Never fragments: the
-/// kernel is told not to, and path MTU discovery is left to QUIC (RFC 9000, section 14). Loop thread only.
+/// kernel is told not to, and path MTU discovery is left to QUIC (RFC 9000, section 14). One that is bound to all
+/// addresses knows of each datagram which one it came to, and sends from the one it is told. Loop thread only.
 class UdpSocket {
  public:
   /// Which of the kernel's offers are used; all by default, each can be left out for measurements and odd devices.
@@ -60,6 +62,9 @@ class UdpSocket {
 
   [[nodiscard]] static Created bind(EventLoop& loop, const Address& local, const Options& options,
                                     metrics::QuicMetrics& metrics);
+  /// Nobody listens there, not even one who shares the port: sockets of two processes in one group would get each
+  /// other's datagrams.
+  [[nodiscard]] static std::expected<void, std::string> check_free(const Address& local);
   /// Only datagrams of `remote` arrive, and those sent go there.
   [[nodiscard]] static Created connect(EventLoop& loop, const Address& remote, const Options& options,
                                        metrics::QuicMetrics& metrics);
@@ -77,9 +82,10 @@ class UdpSocket {
   /// Room for one batch: datagrams of one size, the last of which may be smaller, behind each other. Empty: the kernel
   /// takes no more for now, and on_room() will tell.
   [[nodiscard]] std::span<std::uint8_t> reserve();
-  /// The first `size` bytes of what reserve() has given go to `to`, cut into datagrams of `segment_size`. They are
-  /// sent by flush(), or before when there are many.
-  void commit(const sockaddr* to, socklen_t to_size, std::uint8_t ecn, std::size_t size, std::size_t segment_size);
+  /// The first `size` bytes of what reserve() has given go from `from` (looked at only where the socket is bound to all
+  /// addresses) to `to`, cut into datagrams of `segment_size`. They are sent by flush(), or before when there are many.
+  void commit(const sockaddr* from, const sockaddr* to, socklen_t to_size, std::uint8_t ecn, std::size_t size,
+              std::size_t segment_size);
   void flush();
   [[nodiscard]] bool is_blocked() const noexcept { return blocked_; }
   /// Of a connected socket, since the last call: the network has said that nobody listens there. It need not be true,
@@ -95,6 +101,7 @@ class UdpSocket {
 
  private:
   struct Batch {
+    sockaddr_storage from;
     sockaddr_storage to;
     socklen_t to_size;
     std::uint8_t ecn;
@@ -123,6 +130,7 @@ class UdpSocket {
   Features features_;
   metrics::QuicMetrics& metrics_;
   Address local_;
+  bool has_all_addresses_ = false;
   UdpEvents* events_ = nullptr;
   event* readable_ = nullptr;
   event* writable_ = nullptr;

@@ -122,7 +122,10 @@ void Connection::keep_ticket() {
 
 int Connection::finish_handshake() {
   gnutls_datum_t protocol{nullptr, 0};
-  if (gnutls_alpn_get_selected_protocol(session_, &protocol) != 0) return NGTCP2_ERR_CALLBACK_FAILURE;
+  if (gnutls_alpn_get_selected_protocol(session_, &protocol) != 0) {
+    has_no_protocol_ = true;
+    return NGTCP2_ERR_CALLBACK_FAILURE;
+  }
   is_established_ = true;
   must_write_ = true;  // the last flight of the handshake must not wait for data
   was_resumed_ = gnutls_session_is_resumed(session_) != 0;
@@ -207,11 +210,11 @@ bool Connection::update_keys() {
 
 // --- What arrives ---
 
-void Connection::receive(const ngtcp2_path& path, const ngtcp2_pkt_info& info, std::span<const std::uint8_t> datagram) {
-  if (state_ == State::kGone) return;
+int Connection::receive(const ngtcp2_path& path, const ngtcp2_pkt_info& info, std::span<const std::uint8_t> datagram) {
+  if (state_ == State::kGone) return 0;
   if (state_ == State::kClosing) {
     answer_while_closing(path, datagram.size());
-    return;
+    return 0;
   }
   ++packets_since_write_;
   silent_since_ = endpoint_.loop_.now();
@@ -226,6 +229,16 @@ void Connection::receive(const ngtcp2_path& path, const ngtcp2_pkt_info& info, s
   } else {
     fail(error);
   }
+  return error;
+}
+
+void Connection::receive_from_nobody(const ngtcp2_path& path, const ngtcp2_pkt_info& info,
+                                     std::span<const std::uint8_t> datagram) {
+  const auto silent_since = silent_since_;
+  const bool is_refused = is_refused_;
+  static_cast<void>(receive(path, info, datagram));
+  silent_since_ = silent_since;
+  is_refused_ = is_refused;
 }
 
 // The peer has closed: nothing is sent any more (RFC 9000, section 10.2.2).
@@ -238,7 +251,9 @@ void Connection::drain() {
   } else if (!reason.is_application_code && error.error_code != NGTCP2_NO_ERROR) {
     reason.kind = CloseReason::Kind::kProtocol;
   }
-  if (reason.is_application_code) {
+  if (was_forgotten_) {
+    reason = {.kind = CloseReason::Kind::kForgotten, .text = "the peer does not know the connection any more"};
+  } else if (reason.is_application_code) {
     reason.text = "closed by the peer: " + std::string(name_of(error.error_code));
   } else if (error.error_code >= NGTCP2_CRYPTO_ERROR) {
     reason.text = "refused by the peer: " + text_of_alert(static_cast<std::uint8_t>(error.error_code));
@@ -256,7 +271,7 @@ void Connection::answer_while_closing(const ngtcp2_path& path, std::size_t size)
   if (close_packet_.size() > kAnswerFactorMax * size) return;
   const unsigned count = ++packets_since_write_;
   if (close_packet_.empty() || (count & (count - 1)) != 0) return;
-  endpoint_.send_alone(close_packet_, path.remote);
+  endpoint_.send_alone(close_packet_, path);
 }
 
 // --- How it ends ---
@@ -274,8 +289,12 @@ void Connection::fail(int error) {
     const std::uint8_t alert = ngtcp2_conn_get_tls_alert(conn_);
     ngtcp2_ccerr_set_tls_alert(&error_, alert, nullptr, 0);
     reason.text = text_of_alert(alert);
-    if (refused_peer_)
+    if (refused_peer_) {
       reason = {.kind = CloseReason::Kind::kCertificate, .text = "certificate " + refused_peer_->reason};
+    }
+  } else if (has_no_protocol_) {
+    ngtcp2_ccerr_set_tls_alert(&error_, GNUTLS_A_NO_APPLICATION_PROTOCOL, nullptr, 0);  // RFC 9001, section 8.1
+    reason.text = "the peer has no protocol in common with us";
   } else {
     ngtcp2_ccerr_set_liberr(&error_, error, nullptr, 0);
   }

@@ -34,6 +34,7 @@ struct CloseReason {
     kTimeout,      ///< the peer went silent, or there was no handshake in time
     kCertificate,  ///< the peer's was refused, or ours by the peer
     kUnreachable,  ///< nobody listens there
+    kForgotten,    ///< the peer does not know the connection any more (RFC 9000, section 10.3), as after a restart
     kProtocol,     ///< no common version or ALPN, a broken peer
   };
   Kind kind = Kind::kLocal;
@@ -52,15 +53,15 @@ class ConnectionEvents {
   virtual void on_stream(Connection& connection, std::unique_ptr<Stream> stream) = 0;
   /// open_stream() may work again.
   virtual void on_streams_available(Connection& connection) = 0;
-  /// The last call; all streams have failed. The connection ends with this turn.
+  /// The last call; all streams have failed. The connection lingers to answer late packets.
   virtual void on_closed(Connection& connection, const CloseReason& reason) = 0;
 
  protected:
   ~ConnectionEvents() = default;
 };
 
-/// What a client keeps to come back faster: a ticket of TLS, the token that validates its address, and the peer's
-/// limits. Secret.
+/// What a client keeps to come back faster: a ticket of TLS, the token that validates its address, and for early data
+/// the peer's limits. Secret. A ticket stands for a certificate that was good: not to be used under other rules.
 struct Resumption {
   std::string ticket;
   std::vector<std::uint8_t> token;
@@ -121,7 +122,11 @@ class Connection {
   void attach(ngtcp2_conn* conn, gnutls_session_int* session);
 
   // For Endpoint.
-  void receive(const ngtcp2_path& path, const ngtcp2_pkt_info& info, std::span<const std::uint8_t> datagram);
+  /// What ngtcp2 says of it.
+  int receive(const ngtcp2_path& path, const ngtcp2_pkt_info& info, std::span<const std::uint8_t> datagram);
+  /// The same of what is addressed to nobody: perhaps a stateless reset, and no sign of life.
+  void receive_from_nobody(const ngtcp2_path& path, const ngtcp2_pkt_info& info,
+                           std::span<const std::uint8_t> datagram);
   void deliver_events();
   void write();
   /// Ends if the peer has been silent for `limit` while something is under way to it; once a second.
@@ -190,6 +195,8 @@ class Connection {
   ngtcp2_crypto_conn_ref reference_{};
   ngtcp2_ccerr error_{};
   std::optional<net::TlsFailure> refused_peer_;
+  bool has_no_protocol_ = false;  // in common with the peer (ALPN)
+  bool was_forgotten_ = false;    // by the peer
   net::Timer timer_;
   std::uint64_t armed_at_ = UINT64_MAX;
 

@@ -101,6 +101,11 @@ struct ConnectionCallbacks {
     return 0;
   }
 
+  static int forgotten(ngtcp2_conn*, const ngtcp2_pkt_stateless_reset*, void* user) {
+    of(user).was_forgotten_ = true;
+    return 0;
+  }
+
   static int new_token(ngtcp2_conn*, const std::uint8_t* token, std::size_t size, void* user) {
     of(user).resumption_.token.assign(token, token + size);
     return 0;
@@ -116,6 +121,7 @@ ngtcp2_callbacks make(bool is_server) {
   } else {
     out.client_initial = ngtcp2_crypto_client_initial_cb;
     out.recv_retry = ngtcp2_crypto_recv_retry_cb;
+    out.recv_stateless_reset = &ConnectionCallbacks::forgotten;
   }
   out.recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb;
   out.encrypt = ngtcp2_crypto_encrypt_cb;

@@ -64,6 +64,12 @@ void Connection::give_credit(StreamCore& core, std::size_t size) {
   unread_bytes_ -= std::min<std::uint64_t>(unread_bytes_, size);
   if (state_ != State::kOpen) return;
   if (core.is_known) ngtcp2_conn_extend_max_stream_offset(conn_, core.id, size);
+  // A peer may be waiting for it: unlike an acknowledgement it does not wait for company.
+  core.credit_untold += size;
+  if (core.credit_untold >= endpoint_.options().stream_window / 2) {
+    core.credit_untold = 0;
+    must_write_ = true;
+  }
   const std::uint64_t owed = std::min<std::uint64_t>(owed_credit_, size);
   owed_credit_ -= owed;
   extend_connection_credit(owed);
@@ -96,6 +102,7 @@ void Connection::reset(StreamCore& core, ErrorCode code) {
   if (!core.is_known || state_ != State::kOpen) return;
   core.was_reset = true;
   endpoint_.metrics_.resets_sent.add();
+  if (code == ErrorCode::kLimit) endpoint_.metrics_.streams_refused.add();
   ngtcp2_conn_shutdown_stream(conn_, 0, core.id, static_cast<std::uint64_t>(code));
   must_write_ = true;
   endpoint_.mark_dirty(*this);
@@ -150,6 +157,8 @@ void Connection::forget_stream(StreamCore& core) {
   ANTEROOM_CHECK(found != streams_.end());
   core.is_known = false;
   drop_ready(core);
+  // Whoever still writes hears that nobody takes it: the peer has read enough, and ngtcp2 has answered by itself.
+  if (!core.wants_fin && !core.peer_refusal) core.peer_refusal = static_cast<std::uint64_t>(ErrorCode::kNone);
   core.out.clear();
   mark_eventful(core);
   endpoint_.metrics_.streams.add(-1);

@@ -151,7 +151,7 @@ void Connection::write_close_packet() {
       ngtcp2_conn_write_connection_close(conn_, &path.path, &info, packet.data(), packet.size(), &error_, now_ns());
   if (size <= 0) return;
   close_packet_.assign(packet.begin(), packet.begin() + size);
-  endpoint_.send_alone(close_packet_, path.path.remote);
+  endpoint_.send_alone(close_packet_, path.path);
 }
 
 }  // namespace anteroom::quic

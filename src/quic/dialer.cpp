@@ -95,7 +95,6 @@ void Dialer::on_deadline() {
 
 void Dialer::dial() {
   state_ = State::kResolving;
-  dial_began_ = loop_.now();
   next_address_ = 0;
   deadline_.start(target_.dns_timeout);
   lookup_ = resolver_.resolve(target_.host, target_.port, mailbox_,
@@ -115,9 +114,14 @@ void Dialer::on_resolved(net::Resolved resolved) {
 }
 
 void Dialer::try_address() {
+  // A ticket would carry the old rules past the new ones: in a resumed handshake there is no certificate to judge.
+  if (const auto context = target_.contexts->current(); context != context_) {
+    context_ = context;
+    resumption_ = {};
+  }
   std::string why;
   while (next_address_ < addresses_.size()) {
-    auto endpoint = Endpoint::connect(loop_, addresses_[next_address_++], target_.options, target_.contexts->current(),
+    auto endpoint = Endpoint::connect(loop_, addresses_[next_address_++], target_.options, context_,
                                       target_.server_name, resumption_, *this, metrics_);
     if (endpoint) {
       endpoint_ = std::move(*endpoint);
@@ -172,6 +176,7 @@ net::ConnectError Dialer::error_of(const CloseReason& reason) const {
                                   (reason.text.empty() ? "the connection was closed" : reason.text)};
   if (reason.kind == CloseReason::Kind::kTimeout) error.error = ETIMEDOUT;
   if (reason.kind == CloseReason::Kind::kUnreachable) error.error = ECONNREFUSED;
+  if (reason.kind == CloseReason::Kind::kForgotten) error.error = ECONNRESET;
   if (reason.kind == CloseReason::Kind::kCertificate) {
     error.error = EACCES;
     error.refusal = reason.text.substr(reason.text.rfind(' ') + 1);
@@ -183,9 +188,9 @@ net::ConnectError Dialer::error_of(const CloseReason& reason) const {
 void Dialer::give_up(net::ConnectError error) {
   state_ = State::kDown;
   deadline_.cancel();
-  error.elapsed = loop_.now() - dial_began_;
   const Ticket last{tickets_};
   while (!waiters_.empty() && waiters_.front().ticket <= last) {
+    error.elapsed = loop_.now() - waiters_.front().since;
     Done done = std::move(waiters_.front().done);
     waiters_.pop_front();
     done(std::unexpected(error));

@@ -89,11 +89,11 @@ class Dialer final : public net::LaneSource, private ConnectionEvents {
   net::Resolver::Handle lookup_;
   std::vector<net::Address> addresses_;
   std::size_t next_address_ = 0;
-  base::TimePoint dial_began_{};
   std::unique_ptr<Endpoint> endpoint_;
   std::vector<std::unique_ptr<Endpoint>> former_;  // linger until late packets have had their answer
   Resumption resumption_;
-  net::Timer deadline_;  // of the lookup, or of the oldest waiter
+  std::shared_ptr<const net::TlsContext> context_;  // under whose rules resumption_ came about
+  net::Timer deadline_;                             // of the lookup, or of the oldest waiter
   std::shared_ptr<Dialer*> self_ = std::make_shared<Dialer*>(this);
 };
 

@@ -1,5 +1,6 @@
 #include "quic/endpoint.hpp"
 
+#include <gnutls/crypto.h>
 #include <ngtcp2/ngtcp2_crypto.h>
 
 #include <algorithm>
@@ -16,7 +17,7 @@
 namespace anteroom::quic {
 namespace {
 
-// Answers to what is of no connection, for each second.
+// Answers of one kind to what is of no connection, for each second.
 constexpr unsigned kBudget = 100;
 // Of the ids that the peer issues and we keep.
 constexpr std::uint64_t kPeerIdsMax = 4;
@@ -68,10 +69,18 @@ Endpoint::Endpoint(net::EventLoop& loop, const Options& options, metrics::QuicMe
       options_(options),
       metrics_(metrics),
       probes_(probes_up_to(options.datagram_bytes_max)),
-      ids_(16, ConnectionIdHash{base::HashSeed::random()}),
-      budget_(kBudget) {}
+      ids_(16, ConnectionIdHash{base::HashSeed::random()}) {
+  budgets_.fill(kBudget);
+}
 
-Endpoint::~Endpoint() { *self_ = nullptr; }
+Endpoint::~Endpoint() {
+  *self_ = nullptr;
+  // Those that are there end with it, and tell nobody.
+  for (const auto& [connection, owned] : connections_) {
+    if (!std::ranges::count(gone_, connection)) metrics_.connections.add(-1);
+    metrics_.streams.add(-static_cast<std::int64_t>(connection->streams()));
+  }
+}
 
 net::UdpSocket::Options Endpoint::socket_options(const Options& options, bool shares_port) {
   net::UdpSocket::Options out;
@@ -82,6 +91,9 @@ net::UdpSocket::Options Endpoint::socket_options(const Options& options, bool sh
 
 Endpoint::Created Endpoint::listen(net::EventLoop& loop, const net::Address& local, const Options& options,
                                    ServerOptions server, metrics::QuicMetrics& metrics, Accept accept) {
+  if (server.workers > 1 && server.worker == 0) {
+    if (auto free = net::UdpSocket::check_free(local); !free) return std::unexpected(std::move(free.error()));
+  }
   auto socket = net::UdpSocket::bind(loop, local, socket_options(options, server.workers > 1), metrics);
   if (!socket) return std::unexpected(std::move(socket.error()));
   std::unique_ptr<Endpoint> endpoint(new Endpoint(loop, options, metrics));
@@ -89,8 +101,16 @@ Endpoint::Created Endpoint::listen(net::EventLoop& loop, const net::Address& loc
   endpoint->server_ = std::move(server);
   endpoint->accept_ = std::move(accept);
   endpoint->socket_ = std::move(*socket);
+  endpoint->bind_secret();
   endpoint->socket_->start(*endpoint);
   return endpoint;
+}
+
+void Endpoint::bind_secret() {
+  const std::string place = socket_->local().to_string();
+  const ServerSecret secret = server_.secret;
+  ANTEROOM_CHECK(gnutls_hmac_fast(GNUTLS_MAC_SHA256, secret.data(), secret.size(), place.data(), place.size(),
+                                  server_.secret.data()) == 0);
 }
 
 Endpoint::Created Endpoint::connect(net::EventLoop& loop, const net::Address& remote, const Options& options,
@@ -140,7 +160,7 @@ void Endpoint::begin_as_client(const std::shared_ptr<const net::TlsContext>& tls
   ngtcp2_cid own{};
   make_id(first, kFirstIdBytes);
   make_id(own, kOwnIdBytes);
-  const ngtcp2_path path = path_from(remote_);
+  const ngtcp2_path path{as_addr(socket_->local()), as_addr(remote_), nullptr};
   ngtcp2_conn* conn = nullptr;
   ANTEROOM_CHECK(ngtcp2_conn_client_new(&conn, &first, &own, &path, NGTCP2_PROTO_VER_V1, &connection_callbacks(false),
                                         &set, &params, nullptr, connection.get()) == 0);
@@ -222,7 +242,7 @@ void Endpoint::run() {
 // yet says nothing is believed to have gone a little sooner.
 void Endpoint::on_refused() {
   Connection* const one = connection();
-  if (is_server_ || one == nullptr || one->state_ == Connection::State::kGone) return;
+  if (is_server_ || one == nullptr || one->is_closing()) return;
   if (one->is_established()) {
     one->is_refused_ = true;
     return;
@@ -251,7 +271,8 @@ void Endpoint::bury(Connection& connection) {
   if (!connection.is_established()) {
     --handshaking_;
     metrics_.handshake_failures.add();
-  } else if (kind == CloseReason::Kind::kTimeout || kind == CloseReason::Kind::kProtocol) {
+  } else if (kind == CloseReason::Kind::kTimeout || kind == CloseReason::Kind::kProtocol ||
+             kind == CloseReason::Kind::kForgotten) {
     metrics_.connections_lost.add();
   }
 }
@@ -262,7 +283,7 @@ void Endpoint::close_all(ErrorCode code, std::string_view text) {
 }
 
 void Endpoint::tick() {
-  budget_ = kBudget;
+  budgets_.fill(kBudget);
   std::int64_t rtt_us = 0;
   std::int64_t cwnd = 0;
   for (auto& [connection, owned] : connections_) {

@@ -26,7 +26,8 @@
 
 namespace anteroom::quic {
 
-/// Secret of a server: tokens and stateless resets of all its workers are made with it.
+/// Secret of a server: tokens and stateless resets of all its workers are made with it and the address it is bound to,
+/// so that no place answers for the connections of another (RFC 9000, section 21.11).
 using ServerSecret = std::array<std::uint8_t, 32>;
 
 /// Who comes in at a server.
@@ -39,6 +40,8 @@ struct ServerOptions {
   std::size_t connections_max = 10'000;
   /// Of one peer, as AddressCounts has it; where it was when it came is what counts.
   std::size_t connections_per_address_max = 1'000;
+  /// Who may come in at all, by his address; asked before anything is kept. Empty: everybody.
+  std::function<bool(const net::Address& peer)> admits{};
   unsigned worker = 0;
   unsigned workers = 1;
   ServerSecret secret{};
@@ -55,8 +58,7 @@ struct ServerOptions {
 /// connections.
 class Endpoint final : private net::UdpEvents {
  public:
-  /// Called for each new connection of a server, before its handshake: the one who is told of its events, or null to
-  /// refuse it.
+  /// Called for each new connection of a server, before its handshake: the one who is told of its events.
   using Accept = std::move_only_function<ConnectionEvents*(Connection&, const net::Address& peer)>;
   using Created = std::expected<std::unique_ptr<Endpoint>, std::string>;
 
@@ -71,7 +73,7 @@ class Endpoint final : private net::UdpEvents {
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
 
-  /// Of a client's; null once it has ended.
+  /// Of a client's; null once it has ended and late packets have had their answer.
   [[nodiscard]] Connection* connection() noexcept;
   [[nodiscard]] std::size_t connections() const noexcept { return connections_.size(); }
   [[nodiscard]] const net::Address& local() const noexcept { return socket_->local(); }
@@ -91,6 +93,9 @@ class Endpoint final : private net::UdpEvents {
  private:
   friend class Connection;
   friend struct ConnectionCallbacks;
+  /// To what is of no connection. One kind must not be silenced by a flood that asks for another; a Retry, which is
+  /// smaller than what it answers and keeps nothing, has no limit, as who needs it could not come in otherwise.
+  enum class Answer : std::uint8_t { kVersionNegotiation, kRefusal, kStatelessReset, kCount };
 
   Endpoint(net::EventLoop& loop, const Options& options, metrics::QuicMetrics& metrics);
   static net::UdpSocket::Options socket_options(const Options& options, bool shares_port);
@@ -116,14 +121,15 @@ class Endpoint final : private net::UdpEvents {
   void adopt(std::unique_ptr<Connection> connection);
   void run();
   void settings(ngtcp2_settings& settings, ngtcp2_transport_params& params) const;
-  [[nodiscard]] ngtcp2_path path_from(const net::Address& from) const;
+  [[nodiscard]] static ngtcp2_path path_of(const net::Datagram& datagram);
   void on_unknown(const net::Datagram& datagram, const ngtcp2_version_cid& ids);
   void begin_connection(const net::Datagram& datagram, const ngtcp2_pkt_hd& first);
   [[nodiscard]] bool has_room_for(const net::Address& from) const;
-  Connection* accept(const net::Address& from, const ngtcp2_pkt_hd& header, const ngtcp2_cid* original,
+  Connection* accept(const net::Datagram& datagram, const ngtcp2_pkt_hd& header, const ngtcp2_cid* original,
                      ngtcp2_token_type token_type);
-  [[nodiscard]] bool spend();
-  void send_alone(std::span<const std::uint8_t> datagram, const ngtcp2_addr& to);
+  [[nodiscard]] bool spend(Answer kind);
+  void bind_secret();
+  void send_alone(std::span<const std::uint8_t> datagram, const ngtcp2_path& path);
   void send_version_negotiation(const net::Datagram& datagram, const ngtcp2_version_cid& ids);
   void send_retry(const net::Datagram& datagram, const ngtcp2_pkt_hd& header);
   void send_refusal(const net::Datagram& datagram, const ngtcp2_pkt_hd& header, std::uint64_t error);
@@ -146,7 +152,7 @@ class Endpoint final : private net::UdpEvents {
   std::vector<Connection*> gone_;
   AddressCounts peers_;  // a server's
   std::size_t handshaking_ = 0;
-  unsigned budget_;
+  std::array<unsigned, static_cast<std::size_t>(Answer::kCount)> budgets_{};  // left until the next tick()
   bool scheduled_ = false;
   std::shared_ptr<Endpoint*> self_ = std::make_shared<Endpoint*>(this);  // for what is deferred
 };

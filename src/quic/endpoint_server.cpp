@@ -29,8 +29,8 @@ ngtcp2_addr as_addr(const net::Address& address) {
 
 }  // namespace
 
-ngtcp2_path Endpoint::path_from(const net::Address& from) const {
-  return {as_addr(socket_->local()), as_addr(from), nullptr};
+ngtcp2_path Endpoint::path_of(const net::Datagram& datagram) {
+  return {as_addr(datagram.to), as_addr(datagram.from), nullptr};
 }
 
 void Endpoint::on_datagram(const net::Datagram& datagram) {
@@ -49,7 +49,7 @@ void Endpoint::on_datagram(const net::Datagram& datagram) {
     on_unknown(datagram, ids);
     return;
   }
-  found->second->receive(path_from(datagram.from), {datagram.ecn}, datagram.bytes);
+  found->second->receive(path_of(datagram), {datagram.ecn}, datagram.bytes);
 }
 
 void Endpoint::on_unknown(const net::Datagram& datagram, const ngtcp2_version_cid& ids) {
@@ -57,11 +57,16 @@ void Endpoint::on_unknown(const net::Datagram& datagram, const ngtcp2_version_ci
   if (!is_server_) {
     // A stateless reset has an id that nobody knows: the one connection there is will tell.
     Connection* const one = connection();
-    if (!is_long && one != nullptr) one->receive(path_from(datagram.from), {datagram.ecn}, datagram.bytes);
+    if (!is_long && one != nullptr) one->receive_from_nobody(path_of(datagram), {datagram.ecn}, datagram.bytes);
     return;
   }
   if (!is_long) {
     send_stateless_reset(datagram, ids);
+    return;
+  }
+  // One is not answered with another (RFC 9000, section 6.1).
+  if (ids.version == 0) {
+    metrics_.bad_datagrams.add();
     return;
   }
   // ngtcp2 knows version 2 (RFC 9369) as well, of which nothing here has been tried.
@@ -78,6 +83,11 @@ void Endpoint::on_unknown(const net::Datagram& datagram, const ngtcp2_version_ci
 }
 
 void Endpoint::begin_connection(const net::Datagram& datagram, const ngtcp2_pkt_hd& first) {
+  if (server_.admits && !server_.admits(datagram.from)) {
+    metrics_.connections_refused.add();
+    send_refusal(datagram, first, NGTCP2_CONNECTION_REFUSED);
+    return;
+  }
   ngtcp2_pkt_hd header = first;
   ngtcp2_cid original{};
   const ngtcp2_cid* original_known = nullptr;
@@ -113,8 +123,11 @@ void Endpoint::begin_connection(const net::Datagram& datagram, const ngtcp2_pkt_
     send_refusal(datagram, header, NGTCP2_CONNECTION_REFUSED);
     return;
   }
-  Connection* const connection = accept(from, header, original_known, type);
-  if (connection != nullptr) connection->receive(path_from(from), {datagram.ecn}, datagram.bytes);
+  Connection* const connection = accept(datagram, header, original_known, type);
+  if (connection == nullptr) return;
+  const int error = connection->receive(path_of(datagram), {datagram.ecn}, datagram.bytes);
+  // The beginning of a hello that takes several datagrams has not come, and a stranger's is not waited for.
+  if (error == NGTCP2_ERR_RETRY && type == NGTCP2_TOKEN_TYPE_UNKNOWN) send_retry(datagram, header);
 }
 
 bool Endpoint::has_room_for(const net::Address& from) const {
@@ -122,7 +135,7 @@ bool Endpoint::has_room_for(const net::Address& from) const {
          peers_.of(AddressCounts::peer_of(from)) < server_.connections_per_address_max;
 }
 
-Connection* Endpoint::accept(const net::Address& from, const ngtcp2_pkt_hd& header, const ngtcp2_cid* original,
+Connection* Endpoint::accept(const net::Datagram& datagram, const ngtcp2_pkt_hd& header, const ngtcp2_cid* original,
                              ngtcp2_token_type token_type) {
   const auto tls = server_.contexts->current();
   std::unique_ptr<Connection> connection(new Connection(*this, nullptr, tls, ""));
@@ -145,7 +158,7 @@ Connection* Endpoint::accept(const net::Address& from, const ngtcp2_pkt_hd& head
                                                    server_.secret.size(), &own) != 0) {
     return nullptr;
   }
-  const ngtcp2_path path = path_from(from);
+  const ngtcp2_path path = path_of(datagram);
   ngtcp2_conn* conn = nullptr;
   if (ngtcp2_conn_server_new(&conn, &header.scid, &own, &path, header.version, &connection_callbacks(true), &set,
                              &params, nullptr, connection.get()) != 0) {
@@ -153,11 +166,10 @@ Connection* Endpoint::accept(const net::Address& from, const ngtcp2_pkt_hd& head
   }
   connection->attach(conn, tls->new_session(""));
   Connection& accepted = *connection;
-  accepted.events_ = accept_(accepted, from);
-  if (accepted.events_ == nullptr) return nullptr;
+  accepted.events_ = accept_(accepted, datagram.from);
   remember(accepted, own);
   remember(accepted, header.dcid);
-  accepted.peer_ = AddressCounts::peer_of(from);
+  accepted.peer_ = AddressCounts::peer_of(datagram.from);
   peers_.add(accepted.peer_);
   adopt(std::move(connection));
   return &accepted;
@@ -165,20 +177,21 @@ Connection* Endpoint::accept(const net::Address& from, const ngtcp2_pkt_hd& head
 
 // --- Answers that belong to no connection ---
 
-bool Endpoint::spend() {
-  if (budget_ > 0) {
-    --budget_;
+bool Endpoint::spend(Answer kind) {
+  unsigned& budget = budgets_[static_cast<std::size_t>(kind)];
+  if (budget > 0) {
+    --budget;
     return true;
   }
   metrics_.over_budget.add();
   return false;
 }
 
-void Endpoint::send_alone(std::span<const std::uint8_t> datagram, const ngtcp2_addr& to) {
+void Endpoint::send_alone(std::span<const std::uint8_t> datagram, const ngtcp2_path& path) {
   const std::span<std::uint8_t> room = socket_->reserve();
   if (room.empty()) return;
   std::memcpy(room.data(), datagram.data(), datagram.size());
-  socket_->commit(to.addr, to.addrlen, 0, datagram.size(), datagram.size());
+  socket_->commit(path.local.addr, path.remote.addr, path.remote.addrlen, 0, datagram.size(), datagram.size());
   schedule();
 }
 
@@ -187,7 +200,7 @@ void Endpoint::send_version_negotiation(const net::Datagram& datagram, const ngt
     metrics_.bad_datagrams.add();
     return;
   }
-  if (!spend()) return;
+  if (!spend(Answer::kVersionNegotiation)) return;
   std::array<std::uint8_t, 256> packet{};
   std::array<std::uint8_t, 1> random{};
   base::fill_random(std::as_writable_bytes(std::span(random)));
@@ -197,11 +210,10 @@ void Endpoint::send_version_negotiation(const net::Datagram& datagram, const ngt
                                            ids.dcidlen, kVersions.data(), kVersions.size());
   if (size <= 0) return;
   metrics_.version_negotiations.add();
-  send_alone(std::span(packet).first(static_cast<std::size_t>(size)), as_addr(datagram.from));
+  send_alone(std::span(packet).first(static_cast<std::size_t>(size)), path_of(datagram));
 }
 
 void Endpoint::send_retry(const net::Datagram& datagram, const ngtcp2_pkt_hd& header) {
-  if (!spend()) return;
   ngtcp2_cid own{};
   make_id(own, kOwnIdBytes);
   std::array<std::uint8_t, NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2> token{};
@@ -215,22 +227,22 @@ void Endpoint::send_retry(const net::Datagram& datagram, const ngtcp2_pkt_hd& he
                                                       &header.dcid, token.data(), static_cast<std::size_t>(token_size));
   if (size <= 0) return;
   metrics_.retries.add();
-  send_alone(std::span(packet).first(static_cast<std::size_t>(size)), as_addr(datagram.from));
+  send_alone(std::span(packet).first(static_cast<std::size_t>(size)), path_of(datagram));
 }
 
 void Endpoint::send_refusal(const net::Datagram& datagram, const ngtcp2_pkt_hd& header, std::uint64_t error) {
-  if (!spend()) return;
+  if (!spend(Answer::kRefusal)) return;
   std::array<std::uint8_t, 256> packet{};
   const ngtcp2_ssize size = ngtcp2_crypto_write_connection_close(packet.data(), packet.size(), header.version,
                                                                  &header.scid, &header.dcid, error, nullptr, 0);
-  if (size > 0) send_alone(std::span(packet).first(static_cast<std::size_t>(size)), as_addr(datagram.from));
+  if (size > 0) send_alone(std::span(packet).first(static_cast<std::size_t>(size)), path_of(datagram));
 }
 
 void Endpoint::send_stateless_reset(const net::Datagram& datagram, const ngtcp2_version_cid& ids) {
   metrics_.bad_datagrams.add();
   const std::size_t answered = datagram.bytes.size();
   if (answered <= NGTCP2_MIN_STATELESS_RESET_RANDLEN + kResetTrailBytes) return;
-  if (!spend()) return;
+  if (!spend(Answer::kStatelessReset)) return;
   ngtcp2_cid id{};
   ngtcp2_cid_init(&id, ids.dcid, ids.dcidlen);
   std::array<std::uint8_t, NGTCP2_STATELESS_RESET_TOKENLEN> token{};
@@ -246,7 +258,7 @@ void Endpoint::send_stateless_reset(const net::Datagram& datagram, const ngtcp2_
       ngtcp2_pkt_write_stateless_reset(packet.data(), packet.size(), token.data(), random.data(), random_size);
   if (size <= 0) return;
   metrics_.stateless_resets.add();
-  send_alone(std::span(packet).first(static_cast<std::size_t>(size)), as_addr(datagram.from));
+  send_alone(std::span(packet).first(static_cast<std::size_t>(size)), path_of(datagram));
 }
 
 }  // namespace anteroom::quic

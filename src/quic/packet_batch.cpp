@@ -9,6 +9,7 @@ std::span<std::uint8_t> PacketBatch::next(std::size_t usual, std::size_t largest
   if (room_.size() - used_ < usual) finish();
   if (room_.empty()) room_ = socket_.reserve();
   if (room_.empty()) return {};
+  usual_ = usual;
   return room_.subspan(used_, std::min(room_.size() - used_, used_ == 0 ? largest : usual));
 }
 
@@ -32,11 +33,13 @@ void PacketBatch::add(const ngtcp2_path& path, std::uint8_t ecn, std::size_t siz
   if (count_ == 0) begin(path, ecn, size);
   used_ += size;
   ++count_;
-  if (size < segment_ || count_ == net::UdpSocket::kBatchDatagramsMax) finish();
+  // A probe goes alone: where it is too large for the way, the whole batch is refused.
+  if (size < segment_ || size > usual_ || count_ == net::UdpSocket::kBatchDatagramsMax) finish();
 }
 
 void PacketBatch::finish() {
-  if (used_ > 0) socket_.commit(path_.path.remote.addr, path_.path.remote.addrlen, ecn_, used_, segment_);
+  if (used_ > 0)
+    socket_.commit(path_.path.local.addr, path_.path.remote.addr, path_.path.remote.addrlen, ecn_, used_, segment_);
   room_ = {};
   used_ = count_ = segment_ = 0;
 }

@@ -34,6 +34,7 @@ class PacketBatch {
   std::size_t used_ = 0;
   std::size_t count_ = 0;
   std::size_t segment_ = 0;
+  std::size_t usual_ = 0;
   std::uint8_t ecn_ = 0;
   ngtcp2_path_storage path_{};
 };

@@ -40,6 +40,7 @@ struct StreamCore : std::enable_shared_from_this<StreamCore> {
   std::uint64_t losses_counted = 0;
 
   base::ByteQueue in;
+  std::uint64_t credit_untold = 0;  ///< given back, and perhaps not yet sent
   bool fin_received = false;
   bool ignores_input = false;                   ///< its owner reads no more
   std::optional<std::uint64_t> peer_reset{};    ///< RESET_STREAM: what the peer sends is over

@@ -56,15 +56,14 @@ std::expected<void, std::string> QuicFront::Impl::listen(const QuicPlace& place)
   const quic::ServerOptions server{.contexts = place.tls,
                                    .connections_max = options.connections_max,
                                    .connections_per_address_max = options.connections_per_address_max,
+                                   .admits = [&place](const net::Address& peer) { return place.allow.allows(peer); },
                                    .worker = options.worker,
                                    .workers = options.workers,
                                    .secret = place.secret};
   for (const net::Address& address : place.bind) {
-    auto endpoint =
-        quic::Endpoint::listen(loop, address, options.quic, server, metrics,
-                               [door](quic::Connection&, const net::Address& peer) -> quic::ConnectionEvents* {
-                                 return door->place.allow.allows(peer) ? door : nullptr;
-                               });
+    auto endpoint = quic::Endpoint::listen(
+        loop, address, options.quic, server, metrics,
+        [door](quic::Connection&, const net::Address&) -> quic::ConnectionEvents* { return door; });
     if (!endpoint) return std::unexpected(place.option + ": " + endpoint.error());
     endpoints.push_back(std::move(*endpoint));
   }

@@ -146,7 +146,6 @@ class QuicTest : public test::LoopFixture {
     server_options_.secret.fill(7);
     auto made = Endpoint::listen(loop_, place_, options_, server_options_, server_counts_,
                                  [this](Connection& connection, const net::Address&) -> ConnectionEvents* {
-                                   if (refuses_) return nullptr;
                                    auto& side = *accepted_.emplace_back(std::make_unique<Side>());
                                    side.connection = &connection;
                                    side.echoes = true;
@@ -193,7 +192,6 @@ class QuicTest : public test::LoopFixture {
   ServerOptions server_options_;
   metrics::QuicMetrics server_counts_;
   metrics::QuicMetrics client_counts_;
-  bool refuses_ = false;
   std::vector<std::unique_ptr<Side>> accepted_;
   Side here_;
   std::unique_ptr<Endpoint> server_;

@@ -25,11 +25,12 @@ struct Place final : UdpEvents {
   struct Received {
     std::string bytes;
     Address from;
+    Address to;
     unsigned ecn = 0;
   };
 
   void on_datagram(const Datagram& datagram) override {
-    received.push_back({{datagram.bytes.begin(), datagram.bytes.end()}, datagram.from, datagram.ecn});
+    received.push_back({{datagram.bytes.begin(), datagram.bytes.end()}, datagram.from, datagram.to, datagram.ecn});
   }
   void on_datagrams_end() override {
     ++ends;
@@ -90,7 +91,7 @@ class UdpSocketTest : public test::LoopFixture {
     const std::span<std::uint8_t> room = from.socket->reserve();
     ASSERT_GE(room.size(), bytes.size());
     std::memcpy(room.data(), bytes.data(), bytes.size());
-    from.socket->commit(to.data(), to.size(), ecn, bytes.size(), segment);
+    from.socket->commit(from.socket->local().data(), to.data(), to.size(), ecn, bytes.size(), segment);
   }
   static void send(Place& from, const Address& to, std::string_view bytes, std::uint8_t ecn = 0) {
     commit(from, to, bytes, bytes.size(), ecn);
@@ -496,6 +497,45 @@ TEST_F(UdpSocketTest, NoAddressAtAllIsAnError) {
   metrics::QuicMetrics counts;
   EXPECT_FALSE(UdpSocket::bind(loop_, Address(), {}, counts).has_value());
   EXPECT_FALSE(UdpSocket::connect(loop_, Address(), {}, counts).has_value());
+}
+
+// --- All addresses ---
+
+TEST_F(UdpSocketTest, AddressThatWasAskedAnswers) {
+  struct Case {
+    const char* all;
+    const char* asked;
+    const char* asking;
+  };
+  for (const Case& each : {Case{"0.0.0.0", "127.0.0.2", "127.0.0.1"}, Case{"0.0.0.0", "127.0.0.1", "127.0.0.1"},
+                           Case{"::", "::1", "::1"}}) {
+    Place& here = bound(*Address::from_numeric(each.all, 0));
+    Place& client = bound(*Address::from_numeric(each.asking, 0));
+    const Address asked = *Address::from_numeric(each.asked, here.socket->local().port());
+    send(client, asked, "question");
+    ASSERT_TRUE(arrive(here, 1));
+    EXPECT_EQ(here.received[0].to, asked);
+
+    const std::span<std::uint8_t> room = here.socket->reserve();
+    std::memcpy(room.data(), "answer", 6);
+    const Address& to = client.socket->local();
+    here.socket->commit(here.received[0].to.data(), to.data(), to.size(), 1, 6, 3);
+    here.socket->flush();
+
+    ASSERT_TRUE(run_until([&] { return client.all() == "answer"; }));
+    EXPECT_EQ(client.received[0].from, asked);
+    EXPECT_EQ(client.received[0].ecn, 1U);
+  }
+}
+
+TEST_F(UdpSocketTest, PlaceOfOneWhoWouldShareItIsNotFree) {
+  const Place& other = bound(test::loopback(), {.shares_port = true});
+
+  const auto free = UdpSocket::check_free(other.socket->local());
+
+  ASSERT_FALSE(free.has_value());
+  EXPECT_TRUE(free.error().contains(other.socket->local().to_string())) << free.error();
+  EXPECT_TRUE(UdpSocket::check_free(test::loopback()).has_value());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,9 +53,10 @@ class QuicDialer : public QuicTest {
     if (!resolver_) resolver_ = std::make_unique<net::Resolver>();
     auto contexts = net::TlsContextSource::create(client_tls_ ? *client_tls_ : client_tls());
     EXPECT_TRUE(contexts.has_value()) << contexts.error().text;
+    contexts_ = *contexts;
     DialTarget target{.host = host_,
                       .port = port_ != 0 ? port_ : server_->local().port(),
-                      .contexts = *contexts,
+                      .contexts = contexts_,
                       .server_name = server_name_,
                       .dns_timeout = dns_timeout_,
                       .options = options_};
@@ -112,6 +114,7 @@ class QuicDialer : public QuicTest {
 
   net::Mailbox mailbox_{loop_};
   std::unique_ptr<net::Resolver> resolver_;
+  std::shared_ptr<net::TlsContextSource> contexts_;
   std::string host_ = "127.0.0.1";
   std::uint16_t port_ = 0;
   base::Milliseconds dns_timeout_{1000};
@@ -257,6 +260,46 @@ TEST_F(QuicDialer, NextLaneAfterALossDialsAnewWithATicket) {
   EXPECT_EQ(client_counts_.handshakes.value(), 2u);
   EXPECT_EQ(client_counts_.resumptions.value(), 1u);
   EXPECT_EQ(server_counts_.resumptions.value(), 1u);
+}
+
+TEST_F(QuicDialer, NewRulesTakeNoTicketThatTheOldOnesGave) {
+  const test::TempDir trusted;
+  client_tls_ = client_tls();
+  client_tls_->ca_file = trusted.file("ca.pem");
+  std::filesystem::copy_file(ca_.file(), client_tls_->ca_file);
+  ASSERT_TRUE(echoes(served()));
+  server_->close_all(ErrorCode::kNone, "");
+  ASSERT_TRUE(run_until([&] { return !dialer().is_up(); }));
+
+  const test::TempDir other_dir;
+  std::filesystem::copy_file(test::CertificateAuthority(other_dir).file(), client_tls_->ca_file,
+                             std::filesystem::copy_options::overwrite_existing);
+  ASSERT_TRUE(contexts_->reload().has_value());
+
+  EXPECT_EQ(failed(ask()).error, EACCES);
+}
+
+// The first gateway refuses the handshake and stops in this very moment, so that the network, too, says that nobody is
+// there: the second one's connection has nothing to do with that.
+TEST_F(QuicDialer, EndOfTheFirstAddressIsNotThatOfTheSecond) {
+  server_tls_ = server_tls();
+  server_tls_->protocols.clear();
+  listen();
+  std::unique_ptr<Endpoint> first = std::move(server_);
+  server_tls_.reset();
+  server_options_.contexts.reset();
+  const std::uint64_t sent = server_counts_.datagrams_sent.value();
+  listen();
+  resolve_to(std::vector<net::Address>{first->local(), server_->local()});
+  Asker& asker = ask();
+  while (server_counts_.datagrams_sent.value() == sent) run_turn();
+  first.reset();
+
+  EXPECT_TRUE(run_until([&] { return asker.is_served(); }));
+  EXPECT_TRUE(asker.has_lane());
+  pass(std::chrono::milliseconds(50));
+  EXPECT_TRUE(dialer().is_up());
+  EXPECT_TRUE(echoes(served()));
 }
 
 TEST_F(QuicDialer, LossFailsTheLanesAndSaysWhere) {

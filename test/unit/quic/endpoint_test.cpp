@@ -406,6 +406,8 @@ TEST_F(QuicEndpoint, NoProtocolAtAllIsRefused) {
   Side& client = connect();
 
   ASSERT_TRUE(run_until([&] { return client.closed.has_value(); }));
+  EXPECT_EQ(client.closed->kind, Kind::kProtocol);
+  EXPECT_TRUE(client.closed->text.contains("rotocol")) << client.closed->text;
   EXPECT_FALSE(there().established);
 }
 
@@ -418,7 +420,72 @@ TEST_F(QuicEndpoint, TicketSavesTheCertificates) {
   EXPECT_EQ(server_counts_.resumptions.value(), 1u);
 }
 
+TEST_F(QuicEndpoint, EndIsToldOnceEvenIfTheNetworkSpeaksOfItToo) {
+  struct Counting final : ConnectionEvents {
+    void on_established(Connection&) override {}
+    void on_stream(Connection&, std::unique_ptr<Stream>) override {}
+    void on_streams_available(Connection&) override {}
+    void on_closed(Connection&, const CloseReason&) override { ++closed; }
+    int closed = 0;
+  } events;
+  auto nobody = net::UdpSocket::bind(loop_, place_, {}, client_counts_);
+  ASSERT_TRUE(nobody.has_value());
+  const net::Address address = (*nobody)->local();
+  nobody->reset();
+  auto context = net::TlsContext::create(client_tls());
+  ASSERT_TRUE(context.has_value());
+  auto client = Endpoint::connect(loop_, address, options_, *context, server_name_, {}, events, client_counts_);
+  ASSERT_TRUE(client.has_value()) << client.error();
+
+  run_turn();
+  (*client)->close_all(ErrorCode::kNone, "");
+  pass(std::chrono::milliseconds(50));
+
+  EXPECT_EQ(events.closed, 1);
+}
+
+TEST_F(QuicEndpoint, RestartedServerTellsThatItHasForgotten) {
+  Side& client = connected();
+  StreamEnd& stream = client.open();
+  stream.write("x");
+  ASSERT_TRUE(run_until([&] { return stream.received == "x"; }));
+  place_ = server_->local();
+  server_.reset();
+  accepted_.clear();
+  listen();
+
+  stream.write("y");
+
+  ASSERT_TRUE(run_until([&] { return client.closed.has_value(); }));
+  EXPECT_EQ(client.closed->kind, CloseReason::Kind::kForgotten);
+  EXPECT_TRUE(run_until([&] { return client_counts_.connections_lost.value() == 1; }));
+}
+
+TEST_F(QuicEndpoint, DestroyedItLeavesNoFigures) {
+  connected().open().write("x");
+  ASSERT_TRUE(run_until([&] { return server_counts_.streams.value() == 1; }));
+
+  here_.streams.clear();
+  client_.reset();
+  server_.reset();
+
+  EXPECT_EQ(client_counts_.connections.value() + client_counts_.streams.value(), 0);
+  EXPECT_EQ(server_counts_.connections.value() + server_counts_.streams.value(), 0);
+}
+
 // --- Addresses ---
+
+TEST_F(QuicEndpoint, ServerOfAllAddressesAnswersFromTheOneThatWasAsked) {
+  place_ = *net::Address::from_numeric("0.0.0.0", 0);
+  listen();
+  auto context = net::TlsContext::create(client_tls());
+  ASSERT_TRUE(context.has_value());
+  auto client = Endpoint::connect(loop_, *net::Address::from_numeric("127.0.0.2", server_->local().port()), options_,
+                                  *context, server_name_, {}, here_, client_counts_);
+  ASSERT_TRUE(client.has_value()) << client.error();
+
+  EXPECT_TRUE(run_until([&] { return here_.established; }));
+}
 
 TEST_F(QuicEndpoint, RetryProvesTheAddressFirst) {
   server_options_.always_validates = true;
@@ -456,15 +523,6 @@ TEST_F(QuicEndpoint, KeysAreUpdated) {
   stream.write("b");
 
   EXPECT_TRUE(run_until([&] { return stream.received == "ab"; }));
-}
-
-TEST_F(QuicEndpoint, RefusedConnectionsCostNothing) {
-  refuses_ = true;
-  options_.handshake_timeout = std::chrono::milliseconds(200);
-  Side& client = connect();
-
-  EXPECT_TRUE(run_until([&] { return client.closed.has_value(); }));
-  EXPECT_EQ(server_->connections(), 0u);
 }
 
 TEST_F(QuicEndpoint, TooManyConnectionsAreToldSo) {

@@ -35,6 +35,67 @@ TEST_F(QuicStranger, EndIsNotRepeatedToWhoSendsLessThanAThirdOfIt) {
       << "who pays is told";
 }
 
+TEST_F(QuicStranger, FloodThatAsksForResetsLeavesRetriesToOthers) {
+  server_options_.always_validates = true;
+  listen();
+  test::UdpPeer stranger(server_->local().port());
+  for (int i = 0; i < 150; ++i) stranger.send("\x40" + std::string(60, static_cast<char>(i)));
+  ASSERT_TRUE(run_until([&] { return server_counts_.over_budget.value() > 0; }));
+
+  connect();
+
+  EXPECT_TRUE(run_until([&] { return here_.established; }));
+  EXPECT_EQ(server_counts_.retries.value(), 1u);
+}
+
+// RFC 9000, section 6.1.
+TEST_F(QuicStranger, VersionNegotiationIsNotAnswered) {
+  listen();
+  test::UdpPeer stranger(server_->local().port());
+  std::string packet = "\xc0" + std::string(4, '\0') + "\x08" + std::string(8, 'a') + "\x08" + std::string(8, 'b');
+  packet.resize(1200);
+
+  stranger.send(packet);
+
+  EXPECT_TRUE(run_until([&] { return server_counts_.bad_datagrams.value() == 1; }));
+  pass(std::chrono::milliseconds(20));
+  EXPECT_TRUE(stranger.received().empty());
+}
+
+TEST_F(QuicStranger, WhoIsNotAdmittedIsToldAndNothingIsKeptOfHim) {
+  server_options_.admits = [](const net::Address&) { return false; };
+  Side& client = connect();
+
+  ASSERT_TRUE(run_until([&] { return client.closed.has_value(); }));
+
+  EXPECT_EQ(client.closed->text, "closed by the peer: transport error 2") << "CONNECTION_REFUSED";
+  EXPECT_EQ(server_counts_.connections_refused.value(), 1u);
+  EXPECT_TRUE(accepted_.empty());
+}
+
+// RFC 9000, section 21.11: with one secret for both, whoever overhears an id could have the other place end the
+// connection.
+TEST_F(QuicStranger, OtherPlaceWithTheSameSecretDoesNotKnowItsResets) {
+  const auto reset_of = [this](Endpoint& place, const std::string& probe) {
+    test::UdpPeer stranger(place.local().port());
+    stranger.send(probe);
+    std::string reset;
+    EXPECT_TRUE(run_until([&] { return test::becomes_readable(stranger.fd(), std::chrono::milliseconds(0)); }));
+    reset = stranger.next();
+    return reset.substr(reset.size() - std::min<std::size_t>(reset.size(), 16));
+  };
+  listen();
+  const std::unique_ptr<Endpoint> one = std::move(server_);
+  listen();
+  const std::string probe = "\x40" + std::string(100, 'x');
+
+  const std::string token = reset_of(*one, probe);
+
+  EXPECT_EQ(token.size(), 16U);
+  EXPECT_EQ(reset_of(*one, probe), token);
+  EXPECT_NE(reset_of(*server_, probe), token);
+}
+
 // --- The time of day leaps ---
 
 std::int64_t leapt_ns = 0;      // so far

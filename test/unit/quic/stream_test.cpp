@@ -63,5 +63,22 @@ TEST_F(QuicStream, ResetStreamMayOutliveItsEndpoint) {
   EXPECT_FALSE(stream.stream->has_connection());
 }
 
+// ngtcp2 ends our side by itself then, so that no attempt to write tells.
+TEST_F(QuicStream, WriterHearsThatThePeerHasClosedAStreamWithoutReadingIt) {
+  options_.stream_window = 64 << 10;
+  StreamEnd& stream = connected().open();
+  stream.write("x");
+  ASSERT_TRUE(run_until([&] { return stream.received == "x"; }));
+  stream.read(false);
+  StreamEnd& far = *there().streams.back();
+  far.echoes = false;
+  far.write(std::string(2 << 20, 'y'));
+  pass(test::kQuietTime);
+
+  stream.stream->close();
+
+  EXPECT_TRUE(run_until([&] { return far.write_error == EPIPE; }));
+}
+
 }  // namespace
 }  // namespace anteroom::quic
