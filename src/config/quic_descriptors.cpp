@@ -8,9 +8,10 @@ std::vector<Descriptor> quic_options() {
   constexpr std::int64_t kWindowMin = 16 * kKilobyte;
   constexpr std::int64_t kWindowMax = kKilobyte * kKilobyte * kKilobyte;
   return {
-      option<kGroup, &G::congestion>({.path = "quic.congestion",
-                                      .flag = "quic-congestion",
-                                      .doc = "Congestion control of `quic://` and of the gateway"}),
+      option<kGroup, &G::congestion>(
+          {.path = "quic.congestion",
+           .flag = "quic-congestion",
+           .doc = "Congestion control of `quic://` upstreams, of listeners of type `quic` and of the gateway"}),
       option<kGroup, &G::pacing>({.path = "quic.pacing",
                                   .flag = "quic-pacing",
                                   .doc = "Whether datagrams are spread over time as congestion control has it"}),

@@ -141,6 +141,12 @@ class Resolver {
         refuse(path, "is given, but upstream.url is not rediss:// or quic://");
       }
     }
+    if (target_.is_quic && !upstream.tls_verify) {
+      refuse("upstream.tls_verify", "is for rediss://; a quic:// URL says ?insecure=1");
+    }
+    if (!target_.pin.empty() && !upstream.tls_ca.empty()) {
+      refuse("upstream.tls_ca", "is of no use beside the pin of upstream.url");
+    }
     if (!target_.has_certificate() || upstream.tls_cert.empty() == upstream.tls_key.empty()) return;
     const bool has_key = upstream.tls_cert.empty();
     refuse(has_key ? "upstream.tls_key" : "upstream.tls_cert",

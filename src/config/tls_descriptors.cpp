@@ -34,18 +34,19 @@ std::vector<Descriptor> upstream_tls_options() {
   return {
       option<kGroup, &G::tls_ca>({.path = "upstream.tls_ca",
                                   .flag = "upstream-tls-ca",
-                                  .doc = "File with the CAs that a `rediss://` server is judged by; empty is whom the "
-                                         "system trusts; PEM"}),
-      option<kGroup, &G::tls_cert>({.path = "upstream.tls_cert",
-                                    .flag = "upstream-tls-cert",
-                                    .doc = "File with the certificate that a `rediss://` server is shown; PEM"}),
+                                  .doc = "File with the CAs that a `rediss://` server or a `quic://` gateway is "
+                                         "judged by; empty is whom the system trusts; PEM"}),
+      option<kGroup, &G::tls_cert>(
+          {.path = "upstream.tls_cert",
+           .flag = "upstream-tls-cert",
+           .doc = "File with the certificate that a `rediss://` server or a `quic://` gateway is shown; PEM"}),
       option<kGroup, &G::tls_key>({.path = "upstream.tls_key",
                                    .flag = "upstream-tls-key",
                                    .doc = "File with the key of that certificate; PEM"}),
-      option<kGroup, &G::tls_server_name>(
-          {.path = "upstream.tls_server_name",
-           .flag = "upstream-tls-server-name",
-           .doc = "Name that a `rediss://` server must prove, and is told (SNI); empty is the host of the URL"}),
+      option<kGroup, &G::tls_server_name>({.path = "upstream.tls_server_name",
+                                           .flag = "upstream-tls-server-name",
+                                           .doc = "Name that a `rediss://` server or a `quic://` gateway must prove, "
+                                                  "and is told (SNI); empty is the host of the URL"}),
       option<kGroup, &G::tls_verify>({.path = "upstream.tls_verify",
                                       .flag = "upstream-tls-verify",
                                       .doc = "Whether a `rediss://` server has to prove its name; without it, anybody "

@@ -168,7 +168,7 @@ Problem set_tcp(std::string_view text, Upstream& out) {
     }
   }
   if (text.find_first_of("?#") != std::string_view::npos)
-    return "a redis:// or rediss:// URL has no '?' or '#'; the database goes after a '/'";
+    return "a URL of Redis has no '?' or '#'; the database goes after a '/'";
   const std::size_t slash = text.find('/');
   if (Problem problem = set_host_and_port(text.substr(0, slash), out)) return problem;
   if (slash == std::string_view::npos || slash + 1 == text.size()) return std::nullopt;

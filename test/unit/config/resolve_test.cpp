@@ -57,6 +57,15 @@ TEST_F(Resolve, OptionsOfTlsNeedAUrlWithTls) {
   }
 }
 
+TEST_F(Resolve, NothingButTheUrlMakesAGatewayInsecure) {
+  const std::string pin = "pin=sha256:" + std::string(64, 'a');
+  EXPECT_EQ(error({"--upstream", "quic://h?" + pin, "--upstream-tls-verify", "false"}),
+            "upstream.tls_verify: is for rediss://; a quic:// URL says ?insecure=1 (from flag --upstream-tls-verify)");
+  EXPECT_EQ(error({"--upstream", "quic://h?" + pin, "--upstream-tls-ca", "ca"}),
+            "upstream.tls_ca: is of no use beside the pin of upstream.url (from flag --upstream-tls-ca)");
+  EXPECT_FALSE(error({"--upstream", "rediss://h", "--upstream-tls-verify", "false"}).contains("tls_verify"));
+}
+
 TEST_F(Resolve, ACertificateForTheUpstreamNeedsItsKey) {
   EXPECT_EQ(error({"--upstream", "rediss://h", "--upstream-tls-cert", "c"}),
             "upstream.tls_cert: needs upstream.tls_key beside it (from flag --upstream-tls-cert)");
