@@ -40,7 +40,11 @@ class Pool {
   static constexpr std::size_t kLinksMax = 128;  ///< times parallel()
 
  private:
-  [[nodiscard]] bool is_main(const Lane& lane) const { return lane == main_lane(); }
+  /// One of those that are kept up once they were used.
+  [[nodiscard]] bool is_main(Lane lane) const {
+    lane.number = 0;
+    return lane == main_lane();
+  }
   void drop_unused();
 
   const LinkContext context_;

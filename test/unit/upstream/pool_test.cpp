@@ -50,6 +50,20 @@ TEST_F(PoolTest, QuietLinksAreReapedButNotThatOfTheDefaultDb) {
   EXPECT_FALSE(server_.link("0")->is_closed_by_peer());
 }
 
+TEST_F(PoolTest, NoneOfTheLinksThatAreAlikeIsReaped) {
+  Pool pool{context(), options_, 1, 4};
+  Lane third = pool.main_lane();
+  third.number = 3;
+  ASSERT_TRUE(run_until([&] { return pool.shared(third)->state() == Link::State::kUp; }));
+
+  pool.reap(loop_.now() + std::chrono::hours(1), std::chrono::minutes(1));
+
+  EXPECT_EQ(pool.shared(third)->state(), Link::State::kUp);
+  EXPECT_EQ(server_.accepted(), 1u);
+  pool.close();
+  run_turn();
+}
+
 TEST_F(PoolTest, ReapedLinkIsMadeAnew) {
   ASSERT_TRUE(comes_up(3));
   reap_everything_quiet();
