@@ -89,11 +89,9 @@ void Gateway::reload() {
 
 void Gateway::log_figures() const {
   std::vector<log::Field> fields;
-  for (const metrics::QuicInfoField& field : metrics::quic_info_fields()) {
-    std::int64_t sum = 0;
-    for (const auto& worker : workers_) sum += field.value(worker->quic_metrics());
-    fields.emplace_back(field.name, sum);
-  }
+  std::vector<const metrics::QuicMetrics*> all;
+  for (const auto& worker : workers_) all.push_back(&worker->quic_metrics());
+  for (const auto& [name, value] : metrics::quic_figures(all)) fields.emplace_back(name, value);
   for (const GatewayField& field : gateway_fields()) {
     std::int64_t sum = 0;
     for (const auto& worker : workers_) sum += field.value(worker->metrics());

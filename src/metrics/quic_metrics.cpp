@@ -1,5 +1,8 @@
 #include "metrics/quic_metrics.hpp"
 
+#include <algorithm>
+#include <numeric>
+
 namespace anteroom::metrics {
 namespace {
 
@@ -15,8 +18,13 @@ constexpr std::int64_t resets(const M& metrics) {
   return static_cast<std::int64_t>(metrics.resets_by_code[Code].value());
 }
 
-// Received, by quic::ErrorCode.
-constexpr auto kFields = std::to_array<QuicInfoField>({
+struct Field {
+  std::string_view name;
+  std::int64_t (*value)(const M&);
+  bool is_of_a_path = false;
+};
+
+constexpr auto kFields = std::to_array<Field>({
     {"connections", read<&M::connections>},
     {"handshakes", read<&M::handshakes>},
     {"handshake_failures", read<&M::handshake_failures>},
@@ -31,6 +39,7 @@ constexpr auto kFields = std::to_array<QuicInfoField>({
     {"streams_refused", read<&M::streams_refused>},
     {"resets_sent", read<&M::resets_sent>},
     {"resets_received", read<&M::resets_received>},
+    // Received, by quic::ErrorCode.
     {"resets_none", resets<0>},
     {"resets_upstream_refused", resets<1>},
     {"resets_upstream_timeout", resets<2>},
@@ -39,8 +48,8 @@ constexpr auto kFields = std::to_array<QuicInfoField>({
     {"resets_upstream_lost", resets<5>},
     {"resets_cancelled", resets<6>},
     {"resets_other", resets<7>},
-    {"rtt_us", read<&M::rtt_us>},
-    {"cwnd_bytes", read<&M::cwnd_bytes>},
+    {"rtt_us", read<&M::rtt_us>, true},
+    {"cwnd_bytes", read<&M::cwnd_bytes>, true},
     {"packets_lost", read<&M::packets_lost>},
     {"datagrams_sent", read<&M::datagrams_sent>},
     {"datagrams_received", read<&M::datagrams_received>},
@@ -60,6 +69,17 @@ constexpr auto kFields = std::to_array<QuicInfoField>({
 
 }  // namespace
 
-std::span<const QuicInfoField> quic_info_fields() noexcept { return kFields; }
+std::vector<QuicFigure> quic_figures(std::span<const QuicMetrics* const> workers) {
+  const auto sum = [workers](std::int64_t (*value)(const M&)) {
+    return std::accumulate(workers.begin(), workers.end(), std::int64_t{0},
+                           [value](std::int64_t so_far, const M* worker) { return so_far + value(*worker); });
+  };
+  const std::int64_t connections = std::max<std::int64_t>(1, sum(read<&M::connections>));
+  std::vector<QuicFigure> out;
+  for (const Field& field : kFields) {
+    out.push_back({field.name, sum(field.value) / (field.is_of_a_path ? connections : 1)});
+  }
+  return out;
+}
 
 }  // namespace anteroom::metrics

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "metrics/counter.hpp"
 
@@ -46,18 +47,20 @@ struct QuicMetrics {
   Counter stateless_resets;  ///< sent
   Counter over_budget;       ///< answers of these kinds that were not given
 
-  // Of the connections there are, taken once a second: sums, to be divided by `connections`.
+  // Of the connections there are, taken once a second: sums.
   Gauge rtt_us;
   Gauge cwnd_bytes;
   Counter packets_lost;  ///< with bytes of streams in them, taken once a second
 };
 
-/// One figure of INFO and of the gateway's log. Values of all workers are summed.
-struct QuicInfoField {
+/// One figure of INFO and of the gateway's log.
+struct QuicFigure {
   std::string_view name;
-  std::int64_t (*value)(const QuicMetrics&);
+  std::int64_t value = 0;
 };
 
-[[nodiscard]] std::span<const QuicInfoField> quic_info_fields() noexcept;
+/// Of several workers together: sums, but for what is of a path (round trip, congestion window), which is the mean of
+/// the connections.
+[[nodiscard]] std::vector<QuicFigure> quic_figures(std::span<const QuicMetrics* const> workers);
 
 }  // namespace anteroom::metrics

@@ -88,11 +88,9 @@ using M = metrics::WorkerMetrics;
 /// Of the connections to the gateway, or of those that clients come by.
 void add_quic(Section& section, const std::string& prefix, const std::vector<std::unique_ptr<Worker>>& workers,
               metrics::QuicMetrics M::* which) {
-  for (const metrics::QuicInfoField& field : metrics::quic_info_fields()) {
-    std::int64_t sum = 0;
-    for (const auto& worker : workers) sum += field.value(worker->metrics().*which);
-    section.add_signed(prefix + std::string(field.name), sum);
-  }
+  std::vector<const metrics::QuicMetrics*> all;
+  for (const auto& worker : workers) all.push_back(&(worker->metrics().*which));
+  for (const auto& [name, value] : metrics::quic_figures(all)) section.add_signed(prefix + std::string(name), value);
 }
 
 /// How many workers are in each state, and how often one came into it.
