@@ -25,7 +25,7 @@ tool_packages=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
   codespell shellcheck universal-ctags 'docker-compose|docker-compose-v2'
 )
-# For the hiredis and the ngtcp2 of Debian 12, which come from its newer suites.
+# For the hiredis of Debian 12, which is built from its newer suite's source.
 source_packages=(dpkg-dev debian-archive-keyring)
 
 hiredis_is_new_enough() {
@@ -109,6 +109,8 @@ main() {
   if ! hiredis_is_new_enough; then
     if release_is bookworm; then wanted+=("${source_packages[@]}"); else wanted+=(libhiredis-dev); fi
   fi
+  # ngtcp2 comes from the backports of Debian 12, and is verified by this.
+  if release_is bookworm; then wanted+=(debian-archive-keyring); fi
 
   mapfile -t missing < <(missing_of "${wanted[@]}")
   if ((${#missing[@]})); then install_missing "${missing[@]}"; fi

@@ -40,6 +40,8 @@ echo "install-ngtcp2: installing ${packages[*]}"
 if grep -qx 'VERSION_CODENAME=bookworm' /etc/os-release; then
   from_backports
 else
+  # Lists may be missing or old; a candidate is looked for in those there are if they cannot be read anew.
+  as_root apt-get update -qq || true
   candidate=$(apt-cache policy libngtcp2-dev | awk '$1 == "Candidate:" { print $2 }')
   dpkg --compare-versions "${candidate:-0}" ge 1.11 || go_without "this system has no ngtcp2 >= 1.11"
   as_root "${install[@]}" "${packages[@]}" || go_without "the packages cannot be installed"
