@@ -137,8 +137,8 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   ReplyQueue::Slot send(Session& session, const Request& request, const upstream::Lane& lane, Record record);
   void send_for(Session& session, ReplyQueue::Slot slot, const Request& request, const upstream::Lane& lane,
                 Record record);
-  /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
   [[nodiscard]] upstream::Link* shared_link(const Session& session, const upstream::Lane& lane) const;
+  /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
   void set_effect(Record& record, const Request& request, bool drop_now);
   /// `reply`: the first piece, which is all of it if `is_whole`; empty when the outcome is not known.
   static void set_converter(Record& record, const Request& request);

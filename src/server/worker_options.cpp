@@ -103,6 +103,8 @@ std::optional<LaneOptions> lane_options(const config::Options& options, const Tl
 
 quic::Options quic_options(const config::QuicOptions& options) {
   quic::Options quic;
+  static_assert(static_cast<int>(config::Congestion::kBbr) == static_cast<int>(quic::Congestion::kBbr) &&
+                static_cast<int>(config::Congestion::kReno) == static_cast<int>(quic::Congestion::kReno));
   quic.congestion = static_cast<quic::Congestion>(options.congestion);
   quic.pacing = options.pacing;
   quic.stream_window = options.stream_window_bytes;
