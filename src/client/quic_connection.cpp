@@ -1,10 +1,9 @@
-#include <algorithm>
 #include <deque>
 #include <string_view>
 #include <utility>
 
 #include "anteroom/quic_client.hpp"
-#include "base/ascii.hpp"
+#include "base/pin.hpp"
 #include "base/read_buffer.hpp"
 #include "metrics/quic_metrics.hpp"
 #include "net/event_loop.hpp"
@@ -268,29 +267,19 @@ bool Connection::run(std::chrono::milliseconds timeout) {
   return due_ == 0;
 }
 
-// 32 bytes of 64 hexadecimal digits, or nothing.
-std::string bytes_of_pin(std::string_view digits) {
-  if (digits.size() != 64 || !std::ranges::all_of(digits, [](char c) { return base::hex_value(c) >= 0; })) return {};
-  std::string out;
-  for (std::size_t i = 0; i < digits.size(); i += 2) {
-    out += static_cast<char>(base::hex_value(digits[i]) * 16 + base::hex_value(digits[i + 1]));
-  }
-  return out;
-}
-
 }  // namespace
 
 std::expected<std::unique_ptr<QuicConnection>, QuicError> QuicConnection::connect(const QuicOptions& options) {
   using Verify = net::TlsOptions::Verify;
-  const std::string pin = bytes_of_pin(options.pin);
-  if (!options.pin.empty() && pin.empty()) return std::unexpected(QuicError{.text = "the pin is no SHA-256"});
+  const auto pin = base::bytes_of_pin(options.pin);
+  if (!options.pin.empty() && !pin) return std::unexpected(QuicError{.text = "the pin is no SHA-256"});
   auto tls = net::TlsContext::create({.role = net::TlsOptions::Role::kClient,
                                       .certificate_file = options.certificate_file,
                                       .key_file = options.key_file,
                                       .ca_file = options.ca_file,
                                       .verify = options.insecure ? Verify::kNone : Verify::kRequired,
                                       .protocols = {"redis"},
-                                      .pinned_key = pin,
+                                      .pinned_key = pin.value_or(""),
                                       .for_quic = true});
   if (!tls) return std::unexpected(QuicError{.text = tls.error().text});
   auto connection = std::make_unique<Connection>(options);

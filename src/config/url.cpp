@@ -7,6 +7,7 @@
 
 #include "base/ascii.hpp"
 #include "base/parse_int.hpp"
+#include "base/pin.hpp"
 
 namespace anteroom::config {
 namespace {
@@ -122,15 +123,10 @@ Problem set_host_and_port(std::string_view text, Upstream& out) {
   return std::nullopt;
 }
 
-/// `sha256:` and 64 hexadecimal digits.
 Problem set_pin(std::string_view text, Upstream& out) {
-  constexpr std::string_view kAlgorithm = "sha256:";
-  constexpr std::size_t kDigits = 64;
-  const bool is_pin =
-      text.size() == kAlgorithm.size() + kDigits && text.starts_with(kAlgorithm) &&
-      std::ranges::all_of(text.substr(kAlgorithm.size()), [](char c) { return base::hex_value(c) >= 0; });
-  if (!is_pin) return "the pin is not sha256: with 64 hexadecimal digits, as the gateway prints it";
-  out.pin = base::lowercase(text.substr(kAlgorithm.size()));
+  auto digits = base::digits_of_pin(text);
+  if (!digits) return "the pin is not sha256: with 64 hexadecimal digits, as the gateway prints it";
+  out.pin = std::move(*digits);
   return std::nullopt;
 }
 

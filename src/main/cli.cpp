@@ -12,6 +12,7 @@
 
 #include "anteroom/quic_client.hpp"
 #include "base/parse_int.hpp"
+#include "base/pin.hpp"
 #include "client/reply_text.hpp"
 #include "resp/inline_args.hpp"
 #include "resp/value.hpp"
@@ -128,9 +129,7 @@ class ArgumentReader {
     return parsed.value_or(min);
   }
   std::string pin(const std::string& text) {
-    constexpr std::string_view kHexDigits = "0123456789abcdefABCDEF";
-    std::string digits = text.starts_with("sha256:") ? text.substr(7) : "";
-    if (digits.size() == 64 && digits.find_first_not_of(kHexDigits) == std::string::npos) return digits;
+    if (auto digits = base::digits_of_pin(text)) return std::move(*digits);
     if (problem_.empty()) problem_ = "--pin needs sha256: and 64 hexadecimal digits";
     return {};
   }

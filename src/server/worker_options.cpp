@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "base/ascii.hpp"
+#include "base/pin.hpp"
 #include "server/lanes.hpp"
 #include "server/listeners.hpp"
 #include "server/renames.hpp"
@@ -12,14 +12,6 @@ namespace {
 
 const std::string& server_name(const config::UpstreamOptions& upstream) {
   return upstream.tls_server_name.empty() ? upstream.target.host : upstream.tls_server_name;
-}
-
-std::string bytes_of_hex(std::string_view digits) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
-    bytes += static_cast<char>(base::hex_value(digits[i]) * 16 + base::hex_value(digits[i + 1]));
-  }
-  return bytes;
 }
 
 net::ConnectTarget connect_target(const config::UpstreamOptions& upstream, const TlsContexts& tls) {
@@ -153,7 +145,7 @@ std::expected<TlsContexts, std::string> upstream_tls(const config::Options& opti
        .verify = upstream.tls_verify && !upstream.target.is_insecure ? net::TlsOptions::Verify::kRequired
                                                                      : net::TlsOptions::Verify::kNone,
        .protocols = upstream.target.is_quic ? std::vector<std::string>{"redis"} : std::vector<std::string>{},
-       .pinned_key = bytes_of_hex(upstream.target.pin),
+       .pinned_key = base::bytes_of_pin(upstream.target.pin).value_or(""),
        .for_quic = upstream.target.is_quic,
        .early_data = options.quic.early_data});
   if (tls) return std::move(*tls);
