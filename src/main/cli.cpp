@@ -229,7 +229,10 @@ std::optional<Pipeline> parse_line(std::string_view line) {
 int run_script(Script& script) {
   for (std::string line; std::getline(std::cin, line);) {
     auto commands = parse_line(line);
-    if (!commands) return refuse("unbalanced quotes: " + line);
+    if (!commands) {
+      script.settle();  // what was sent has run
+      return refuse("unbalanced quotes: " + line);
+    }
     if (commands->empty()) {
       script.settle();
     } else if (!commands->front().front().starts_with('#')) {

@@ -79,6 +79,17 @@ TEST_F(QuicGateway, TransactionIsOfItsStream) {
             "OK\nQUEUED\n1) OK\nOK\nQUEUED\n1) (integer) 1\n\"1\"\n");
 }
 
+TEST_F(QuicGateway, RepliesBeforeALineThatCannotBeReadArePrinted) {
+  start();
+
+  const Finished finished = cli({}, "SET k v\nPING\nGET \"k\nSET k w\n");
+
+  EXPECT_EQ(finished.output, "OK\nPONG\n");
+  EXPECT_EQ(finished.errors, "anteroom cli: unbalanced quotes: GET \"k\n");
+  EXPECT_EQ(finished.status, ExitStatus{.code = 2});
+  EXPECT_EQ(redis_.connect().ask("GET", "k"), "$1\r\nv\r\n");
+}
+
 TEST_F(QuicGateway, ShortFlagsOfTheOriginalAreTaken) {
   const std::uint16_t port = free_port();
   const TempDir dir;
