@@ -31,22 +31,26 @@ struct QuicError {
 };
 
 /// One connection, whose streams are independent of each other: each has a connection to Redis of its own, with its own
-/// protocol, db and transaction. Everything happens on the thread that calls connect() and run(), inside these calls.
+/// protocol, db and transaction. Everything happens on the thread that calls connect() and run(), inside these calls;
+/// callbacks must destroy neither the connection nor the stream that calls them, and not run().
 class QuicConnection {
  public:
   /// One whole reply as it came, of RESP2 or RESP3 as the stream's HELLO has it.
   using OnReply = std::function<void(std::expected<std::string, QuicError>)>;
   using Command = std::vector<std::string>;
 
-  /// Requests of one stream are answered in their order. Usable as long as the connection.
+  /// Requests of one stream are answered in their order. One that outlives its connection does nothing any more, and
+  /// its callbacks are not called.
   class Stream {
    public:
     virtual ~Stream() = default;
-    /// May be called again before the reply has come. `on_reply` is called once, inside run(); it must not destroy the
-    /// stream.
+    /// May be called again before the reply has come, also by callbacks. `on_reply` is called inside run(), once, but
+    /// for (P|S)SUBSCRIBE and (P|S)UNSUBSCRIBE once for each channel, as each is confirmed; an error, of Redis or of
+    /// the stream, is the last call. MONITOR and CLIENT REPLY, which break this order, are not for it.
     virtual void query(const Command& command, OnReply on_reply) = 0;
-    /// Out-of-band pushes of RESP3 (subscriptions, invalidations), and nothing else. Without it they are dropped.
-    virtual void set_on_push(std::function<void(std::string)> on_push) = 0;
+    /// What comes unasked: pushes of RESP3 (messages, invalidations), in RESP2 the messages of channels; at last the
+    /// error that has ended the stream. Without it they are dropped.
+    virtual void set_on_push(OnReply on_push) = 0;
     /// No more requests; replies that are due still come. A destroyed stream drops them.
     virtual void finish() = 0;
   };
@@ -59,6 +63,9 @@ class QuicConnection {
   [[nodiscard]] virtual std::unique_ptr<Stream> open_stream() = 0;
   /// Until every query has had its reply or error, or for so long. True: nothing is due any more.
   virtual bool run(std::chrono::milliseconds timeout) = 0;
+  /// The same until `is_done` says so, which is asked again after replies and pushes: for who waits for messages.
+  /// False: the time is over, or nothing can come any more because all streams have ended.
+  virtual bool run_until(const std::function<bool()>& is_done, std::chrono::milliseconds timeout) = 0;
 };
 
 }  // namespace anteroom::client

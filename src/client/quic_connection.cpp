@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <deque>
 #include <string_view>
 #include <utility>
@@ -5,6 +6,7 @@
 #include "anteroom/quic_client.hpp"
 #include "base/pin.hpp"
 #include "base/read_buffer.hpp"
+#include "client/reply_order.hpp"
 #include "metrics/quic_metrics.hpp"
 #include "net/event_loop.hpp"
 #include "net/mailbox.hpp"
@@ -27,23 +29,33 @@ class Connection;
 /// One stream, its requests that wait to be sent, and the replies that are due.
 class ClientStream final : public QuicConnection::Stream, private net::StreamEvents {
  public:
-  ClientStream(Connection& connection, std::unique_ptr<quic::Stream> stream)
-      : connection_(connection), stream_(std::move(stream)) {
-    stream_->set_events(this);
-    stream_->want_read(true);
-  }
+  ClientStream(Connection& connection, std::unique_ptr<quic::Stream> stream);
   ~ClientStream() override;
   ClientStream(const ClientStream&) = delete;
   ClientStream& operator=(const ClientStream&) = delete;
 
   void query(const QuicConnection::Command& command, QuicConnection::OnReply on_reply) override;
-  void set_on_push(std::function<void(std::string)> on_push) override { on_push_ = std::move(on_push); }
+  void set_on_push(QuicConnection::OnReply on_push) override {
+    on_push_ = std::move(on_push);
+    if (error_) fail_soon();
+  }
   void finish() override {
     finishes_ = true;
     flush();
   }
-  void fail(const QuicError& error);
-  [[nodiscard]] const QuicError& error() const { return *error_; }
+  /// Answers whoever waits now. Their callbacks may ask again, and are then told in the next turn.
+  void fail(QuicError error);
+  void fail_again() {
+    fails_soon_ = false;
+    fail(*error_);
+  }
+  /// Something may come yet.
+  [[nodiscard]] bool is_open() const { return !error_ || fails_soon_; }
+  /// The connection is about to go.
+  void detach() {
+    connection_ = nullptr;
+    stream_.reset();
+  }
 
  private:
   void on_readable() override;
@@ -53,19 +65,22 @@ class ClientStream final : public QuicConnection::Stream, private net::StreamEve
   }
   void flush();
   void take_replies();
-  void answer(std::expected<std::string, QuicError> reply);
+  void deliver(resp::ReplyScanner::Step step, std::string reply);
+  void fail_soon();
   [[nodiscard]] QuicError end_error() const;
 
-  Connection& connection_;
+  Connection* connection_;  // null once it is gone
   std::unique_ptr<quic::Stream> stream_;
-  std::function<void(std::string)> on_push_;
+  QuicConnection::OnReply on_push_;
   std::deque<QuicConnection::OnReply> due_;
+  ReplyOrder order_;
   std::string out_;
   base::ReadBuffer in_;
   std::size_t scanned_ = 0;
   resp::ReplyScanner scanner_;
   std::optional<QuicError> error_;
   bool finishes_ = false;
+  bool fails_soon_ = false;
   std::shared_ptr<ClientStream*> self_ = std::make_shared<ClientStream*>(this);
 };
 
@@ -76,6 +91,7 @@ class Connection final : public QuicConnection, private quic::ConnectionEvents {
   explicit Connection(QuicOptions options) : options_(std::move(options)) { tick_.start(kTick); }
   ~Connection() override {
     if (endpoint_ != nullptr) endpoint_->close_all(quic::ErrorCode::kNone, "");
+    for (ClientStream* const stream : streams_) stream->detach();
   }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -84,17 +100,20 @@ class Connection final : public QuicConnection, private quic::ConnectionEvents {
   [[nodiscard]] std::unique_ptr<Stream> open_stream() override;
   bool run(std::chrono::milliseconds timeout) override;
 
-  void add_due(int change) {
-    due_ += change;
-    if (due_ == 0) loop_.stop();
-  }
+  bool run_until(const std::function<bool()>& is_done, std::chrono::milliseconds timeout) override;
+
+  void add(ClientStream& stream) { streams_.push_back(&stream); }
+  void remove(ClientStream& stream) { std::erase(streams_, &stream); }
+  void add_due(long change) { due_ += change; }
+  /// Somebody was told something: run_until() looks whether it is done.
+  void note_news() { loop_.stop(); }
   void defer(std::shared_ptr<quic::Stream> stream) {
     loop_.at_turn_end([stream = std::move(stream)] {});
   }
   /// Inside run(), if the stream is there still.
   void fail_later(const std::shared_ptr<ClientStream*>& stream) {
     loop_.next_turn([stream] {
-      if (*stream != nullptr) (*stream)->fail((*stream)->error());
+      if (*stream != nullptr) (*stream)->fail_again();
     });
   }
 
@@ -130,28 +149,46 @@ class Connection final : public QuicConnection, private quic::ConnectionEvents {
                    }};
   bool is_up_ = false;
   std::string why_closed_;
-  long due_ = 0;
+  std::vector<ClientStream*> streams_;
+  long due_ = 0;  // queries of all streams
 };
 
 // --- A stream ---
 
+ClientStream::ClientStream(Connection& connection, std::unique_ptr<quic::Stream> stream)
+    : connection_(&connection), stream_(std::move(stream)) {
+  connection.add(*this);
+  stream_->set_events(this);
+  stream_->want_read(true);
+}
+
 ClientStream::~ClientStream() {
   *self_ = nullptr;
-  connection_.add_due(-static_cast<int>(due_.size()));
+  if (connection_ == nullptr) return;
+  connection_->add_due(-static_cast<long>(due_.size()));
+  connection_->remove(*this);
   stream_->close();
-  connection_.defer(std::move(stream_));
+  connection_->defer(std::move(stream_));
 }
 
 void ClientStream::query(const QuicConnection::Command& command, QuicConnection::OnReply on_reply) {
-  connection_.add_due(1);
+  if (connection_ == nullptr) return;
+  connection_->add_due(1);
   due_.push_back(std::move(on_reply));
-  if (error_) return connection_.fail_later(self_);
+  if (error_) return fail_soon();
+  order_.add(command);
   const std::vector<std::string_view> words(command.begin(), command.end());
   resp::append_command(out_, words);
   flush();
 }
 
+// Once for all of them, however many callbacks ask again.
+void ClientStream::fail_soon() {
+  if (connection_ != nullptr && !std::exchange(fails_soon_, true)) connection_->fail_later(self_);
+}
+
 void ClientStream::flush() {
+  if (connection_ == nullptr) return;
   while (!out_.empty()) {
     const iovec piece{out_.data(), out_.size()};
     const net::IoResult put = stream_->write({&piece, 1});
@@ -184,10 +221,15 @@ QuicError ClientStream::end_error() const {
   return {.text = trouble ? trouble->text : "the stream was closed", .reset_code = stream_->peer_error()};
 }
 
-void ClientStream::fail(const QuicError& error) {
+void ClientStream::fail(QuicError error) {
   stream_->want_read(false);
-  error_ = error;
-  while (!due_.empty()) answer(std::unexpected(*error_));
+  error_ = std::move(error);
+  for (const auto& on_reply : std::exchange(due_, {})) {
+    on_reply(std::unexpected(*error_));
+    connection_->add_due(-1);
+  }
+  if (const auto on_push = std::exchange(on_push_, nullptr)) on_push(std::unexpected(*error_));
+  connection_->note_news();
 }
 
 void ClientStream::take_replies() {
@@ -195,26 +237,36 @@ void ClientStream::take_replies() {
     const resp::ReplyScanner::Result result = scanner_.scan(in_.readable().substr(scanned_));
     scanned_ += result.used;
     if (result.step == resp::ReplyScanner::Step::kNeedMore) return;
-    const bool is_push = result.step == resp::ReplyScanner::Step::kPush;
-    if (result.step == resp::ReplyScanner::Step::kError || (!is_push && due_.empty())) {
-      stream_->reset(quic::ErrorCode::kCancelled);
-      return fail({.text = "bytes that are no reply"});
-    }
     std::string reply(in_.readable().substr(0, std::exchange(scanned_, 0)));
     in_.consume(reply.size());
-    if (!is_push) {
-      answer(std::move(reply));
-    } else if (on_push_) {
-      on_push_(std::move(reply));
-    }
+    deliver(result.step, std::move(reply));
+    if (error_) return;
   }
 }
 
-void ClientStream::answer(std::expected<std::string, QuicError> reply) {
-  const QuicConnection::OnReply on_reply = std::move(due_.front());
-  due_.pop_front();
-  on_reply(std::move(reply));
-  connection_.add_due(-1);
+void ClientStream::deliver(resp::ReplyScanner::Step step, std::string reply) {
+  using Verdict = ReplyOrder::Verdict;
+  const bool is_good = step != resp::ReplyScanner::Step::kError;
+  switch (is_good ? order_.judge(reply, scanner_.type()) : Verdict::kUnexpected) {
+    case Verdict::kReply:
+      QuicConnection::OnReply(due_.front())(std::move(reply));
+      break;
+    case Verdict::kLastReply: {
+      const QuicConnection::OnReply on_reply = std::move(due_.front());
+      due_.pop_front();
+      on_reply(std::move(reply));
+      connection_->add_due(-1);
+      break;
+    }
+    case Verdict::kPush:
+      if (const QuicConnection::OnReply on_push = on_push_) on_push(std::move(reply));
+      break;
+    case Verdict::kUnexpected:
+      stream_->reset(quic::ErrorCode::kCancelled);
+      fail({.text = "bytes that are no reply"});
+      break;
+  }
+  connection_->note_news();
 }
 
 // --- The connection ---
@@ -261,10 +313,14 @@ std::unique_ptr<QuicConnection::Stream> Connection::open_stream() {
 }
 
 bool Connection::run(std::chrono::milliseconds timeout) {
+  return run_until([this] { return due_ == 0; }, timeout);
+}
+
+bool Connection::run_until(const std::function<bool()>& is_done, std::chrono::milliseconds timeout) {
   deadline_.start(timeout);
-  while (due_ > 0 && deadline_.is_running()) loop_.run();
+  while (!is_done() && deadline_.is_running() && std::ranges::any_of(streams_, &ClientStream::is_open)) loop_.run();
   deadline_.cancel();
-  return due_ == 0;
+  return is_done();
 }
 
 }  // namespace

@@ -61,6 +61,25 @@ TEST_F(QuicListener, ItsClientsReadFromTheCache) {
   EXPECT_EQ(info("anteroom", "quic_clients_streams_opened"), "3");
 }
 
+TEST_F(QuicListener, RepliesBehindASubscribeAreTheirQueries) {
+  start();
+
+  const Finished finished = cli({}, "HELLO 3 ; SUBSCRIBE a b ; ECHO x ; UNSUBSCRIBE ; ECHO y\nSUBSCRIBE a b ; PING\n");
+
+  EXPECT_EQ(finished.errors, "");
+  EXPECT_TRUE(
+      finished.output.ends_with("1) \"subscribe\"\n2) \"a\"\n3) (integer) 1\n"
+                                "1) \"subscribe\"\n2) \"b\"\n3) (integer) 2\n"
+                                "\"x\"\n"
+                                "1) \"unsubscribe\"\n2) \"a\"\n3) (integer) 1\n"
+                                "1) \"unsubscribe\"\n2) \"b\"\n3) (integer) 0\n"
+                                "\"y\"\n"
+                                "1) \"subscribe\"\n2) \"a\"\n3) (integer) 1\n"
+                                "1) \"subscribe\"\n2) \"b\"\n3) (integer) 2\n"
+                                "1) \"pong\"\n2) \"\"\n"))
+      << finished.output;
+}
+
 TEST_F(QuicListener, ClientThatHasGoneIsNoClientAnyMore) {
   start();
   EXPECT_EQ(cli({"CLIENT", "LIST"}).status, ExitStatus{.code = 0});
