@@ -22,7 +22,8 @@ struct QuicOptions {
   bool insecure = false;           ///< nothing is asked of the certificate
   std::string certificate_file{};  ///< ours, for servers that want one; PEM
   std::string key_file{};
-  std::chrono::milliseconds timeout{5000};  ///< to connect
+  /// To connect: one for the lookup and all addresses, of which four are tried at most.
+  std::chrono::milliseconds timeout{5000};
 };
 
 struct QuicError {

@@ -6,6 +6,7 @@
 #include "anteroom/quic_client.hpp"
 #include "base/pin.hpp"
 #include "base/read_buffer.hpp"
+#include "client/quic_connect.hpp"
 #include "client/reply_order.hpp"
 #include "metrics/quic_metrics.hpp"
 #include "net/event_loop.hpp"
@@ -23,6 +24,8 @@ using Status = net::IoResult::Status;
 
 constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr base::Milliseconds kTick{1000};
+// As of quic::Dialer.
+constexpr std::size_t kAddressesMax = 4;
 
 class Connection;
 
@@ -88,7 +91,10 @@ class Connection final : public QuicConnection, private quic::ConnectionEvents {
  public:
   using TlsContext = std::shared_ptr<const net::TlsContext>;
 
-  explicit Connection(QuicOptions options) : options_(std::move(options)) { tick_.start(kTick); }
+  Connection(QuicOptions options, net::Resolver::Lookup lookup)
+      : options_(std::move(options)), resolver_(std::move(lookup)) {
+    tick_.start(kTick);
+  }
   ~Connection() override {
     if (endpoint_ != nullptr) endpoint_->close_all(quic::ErrorCode::kNone, "");
     for (ClientStream* const stream : streams_) stream->detach();
@@ -135,6 +141,7 @@ class Connection final : public QuicConnection, private quic::ConnectionEvents {
     return options_.server_name.empty() ? options_.host : options_.server_name;
   }
   [[nodiscard]] std::expected<std::vector<net::Address>, std::string> resolve();
+  [[nodiscard]] bool try_address(const net::Address& address, base::Milliseconds time, const TlsContext& tls);
 
   const QuicOptions options_;
   net::EventLoop loop_;
@@ -287,23 +294,31 @@ std::expected<std::vector<net::Address>, std::string> Connection::resolve() {
   return out;
 }
 
+// What the lookup has left of the time is shared by the addresses that are still to be tried, so that one that is
+// silent does not keep the others from having theirs.
 std::optional<QuicError> Connection::connect(const TlsContext& tls) {
+  const base::TimePoint end = std::chrono::steady_clock::now() + options_.timeout;
   const auto addresses = resolve();
   if (!addresses) return QuicError{.text = options_.host + ": " + addresses.error()};
-  quic::Options quic;
-  quic.handshake_timeout = options_.timeout;
-  for (const net::Address& address : *addresses) {
-    auto made = quic::Endpoint::connect(loop_, address, quic, tls, server_name(), {}, *this, metrics_);
-    if (!made) {
-      why_closed_ = std::move(made.error());
-      continue;
-    }
-    endpoint_ = std::move(*made);
-    loop_.run();
-    if (is_up_) return std::nullopt;
-    endpoint_.reset();
+  for (std::size_t left = std::min(addresses->size(), kAddressesMax), next = 0; left > 0; --left, ++next) {
+    const auto time = (end - std::chrono::steady_clock::now()) / static_cast<long>(left);
+    if (try_address((*addresses)[next], std::chrono::ceil<base::Milliseconds>(time), tls)) return std::nullopt;
   }
   return QuicError{.text = net::host_and_port(options_.host, options_.port) + ": " + why_closed_};
+}
+
+bool Connection::try_address(const net::Address& address, base::Milliseconds time, const TlsContext& tls) {
+  quic::Options quic;
+  quic.handshake_timeout = std::max(time, base::Milliseconds(1));
+  auto made = quic::Endpoint::connect(loop_, address, quic, tls, server_name(), {}, *this, metrics_);
+  if (!made) {
+    why_closed_ = std::move(made.error());
+    return false;
+  }
+  endpoint_ = std::move(*made);
+  loop_.run();
+  if (!is_up_) endpoint_.reset();
+  return is_up_;
 }
 
 std::unique_ptr<QuicConnection::Stream> Connection::open_stream() {
@@ -326,6 +341,11 @@ bool Connection::run_until(const std::function<bool()>& is_done, std::chrono::mi
 }  // namespace
 
 std::expected<std::unique_ptr<QuicConnection>, QuicError> QuicConnection::connect(const QuicOptions& options) {
+  return connect_by(options, net::resolve_blocking);
+}
+
+std::expected<std::unique_ptr<QuicConnection>, QuicError> connect_by(const QuicOptions& options,
+                                                                     net::Resolver::Lookup lookup) {
   using Verify = net::TlsOptions::Verify;
   const auto pin = base::bytes_of_pin(options.pin);
   if (!options.pin.empty() && !pin) return std::unexpected(QuicError{.text = "the pin is no SHA-256"});
@@ -338,7 +358,7 @@ std::expected<std::unique_ptr<QuicConnection>, QuicError> QuicConnection::connec
                                       .pinned_key = pin.value_or(""),
                                       .for_quic = true});
   if (!tls) return std::unexpected(QuicError{.text = tls.error().text});
-  auto connection = std::make_unique<Connection>(options);
+  auto connection = std::make_unique<Connection>(options, std::move(lookup));
   if (auto error = connection->connect(*tls)) return std::unexpected(std::move(*error));
   return connection;
 }

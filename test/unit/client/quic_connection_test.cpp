@@ -3,8 +3,11 @@
 
 #include <chrono>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "anteroom/quic_client.hpp"
+#include "client/quic_connect.hpp"
 #include "metrics/quic_metrics.hpp"
 #include "net/event_loop.hpp"
 #include "net/udp_socket.hpp"
@@ -64,6 +67,39 @@ TEST_F(QuicClient, SilenceIsATimeout) {
 
   EXPECT_EQ(error_of({.port = port, .insecure = true, .timeout = std::chrono::milliseconds(50)}),
             "127.0.0.1:" + std::to_string(port) + ": no handshake in time");
+}
+
+TEST_F(QuicClient, LookupAndAllAddressesHaveOneTimeout) {
+  const net::Address nobody = silent().local();
+  const std::chrono::milliseconds timeout(300);
+  const auto began = test::Clock::now();
+
+  const auto connection = connect_by({.host = "many.test", .insecure = true, .timeout = timeout},
+                                     [&](const std::string&, std::uint16_t) -> net::Resolved {
+                                       std::this_thread::sleep_for(timeout / 3);
+                                       return std::vector<net::Address>(20, nobody);
+                                     });
+
+  ASSERT_FALSE(connection.has_value());
+  EXPECT_EQ(connection.error().text, "many.test:6379: no handshake in time");
+  EXPECT_GE(test::Clock::now() - began, timeout - std::chrono::milliseconds(10));
+  EXPECT_LT(test::Clock::now() - began, 2 * timeout);
+}
+
+TEST_F(QuicClient, SilentAddressLeavesTimeForTheNext) {
+  const net::Address nobody = silent().local();
+  const std::uint16_t free = [] {
+    net::EventLoop loop;
+    metrics::QuicMetrics counts;
+    return (*net::UdpSocket::bind(loop, test::loopback(), {}, counts))->local().port();
+  }();
+  const std::vector<net::Address> both{nobody, *net::Address::from_numeric("127.0.0.1", free)};
+
+  const auto connection = connect_by({.host = "two.test", .insecure = true, .timeout = std::chrono::milliseconds(200)},
+                                     [&](const std::string&, std::uint16_t) -> net::Resolved { return both; });
+
+  ASSERT_FALSE(connection.has_value());
+  EXPECT_EQ(connection.error().text, "two.test:6379: nobody listens there");
 }
 
 TEST_F(QuicClient, NameThatIsNoneIsSaid) {
