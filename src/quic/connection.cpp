@@ -165,6 +165,7 @@ std::unique_ptr<Stream> Connection::open_stream() {
 }
 
 void Connection::close(ErrorCode code, std::string_view text) {
+  if (is_established_) write();
   if (state_ != State::kOpen) return;
   ngtcp2_ccerr_set_application_error(&error_, static_cast<std::uint64_t>(code),
                                      reinterpret_cast<const std::uint8_t*>(text.data()), text.size());

@@ -80,7 +80,9 @@ class Connection {
   /// Null before the handshake is done unless takes_early_data(), while the peer allows no more streams, or when the
   /// connection is closing. Costs no round trip.
   [[nodiscard]] std::unique_ptr<Stream> open_stream();
-  /// An orderly end, after what was written before. Streams fail at once; on_closed() comes later in this turn.
+  /// An orderly end. What was written before goes out first, once and as far as congestion control lets it: whoever
+  /// wants to be sure that it arrives waits for has_unsent(). Streams fail at once; on_closed() comes later in this
+  /// turn.
   void close(ErrorCode code, std::string_view text);
   [[nodiscard]] bool is_established() const noexcept { return is_established_; }
   [[nodiscard]] bool is_closing() const noexcept { return state_ != State::kOpen; }
@@ -92,6 +94,8 @@ class Connection {
   /// What the peer has given so far for the next connection.
   [[nodiscard]] const Resumption& resumption() const noexcept { return resumption_; }
   [[nodiscard]] std::size_t streams() const noexcept { return streams_.size(); }
+  /// The peer has not acknowledged everything yet that streams were given, ends included; closing would cut it off.
+  [[nodiscard]] bool has_unsent() const noexcept;
   /// Options::send_bytes_max.
   [[nodiscard]] std::size_t send_limit() const noexcept;
   /// Numeric "address:port".

@@ -134,6 +134,14 @@ void Connection::open_streams_again() {
   }
 }
 
+// A stream whose end was acknowledged is forgotten: whoever ends one ends the other direction too, or has had its end.
+bool Connection::has_unsent() const noexcept {
+  return std::ranges::any_of(streams_, [](const auto& entry) {
+    const StreamCore& core = *entry.second;
+    return !core.was_reset && !core.peer_refusal && (core.out.held_bytes() > 0 || core.wants_fin);
+  });
+}
+
 void Connection::note_peer_reset(std::uint64_t code) {
   metrics::QuicMetrics& counts = endpoint_.metrics_;
   counts.resets_received.add();

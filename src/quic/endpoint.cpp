@@ -282,6 +282,10 @@ void Endpoint::close_all(ErrorCode code, std::string_view text) {
   socket_->flush();
 }
 
+bool Endpoint::has_unsent() const noexcept {
+  return std::ranges::any_of(connections_, [](const auto& entry) { return entry.first->has_unsent(); });
+}
+
 void Endpoint::tick() {
   budgets_.fill(kBudget);
   std::int64_t rtt_us = 0;

@@ -84,6 +84,8 @@ class Endpoint final : private net::UdpEvents {
   /// A server's: takes no new connections.
   void stop_accepting() noexcept { accepts_ = false; }
   void close_all(ErrorCode code, std::string_view text);
+  /// Of any connection: Connection::has_unsent().
+  [[nodiscard]] bool has_unsent() const noexcept;
   /// Refills budgets, takes the figures of the paths, looks for peers that are silent, and migrates where our own
   /// address has changed; once a second.
   void tick();

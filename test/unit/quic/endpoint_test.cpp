@@ -256,6 +256,52 @@ TEST_F(QuicEndpoint, WhatArrivedBeforeTheEndCanStillBeRead) {
   EXPECT_EQ(stream.received, "xlast words");
 }
 
+TEST_F(QuicEndpoint, WhatIsWrittenRightBeforeTheEndArrives) {
+  Side& client = connected();
+  StreamEnd& stream = client.open();
+  stream.write("x");
+  ASSERT_TRUE(run_until([&] { return stream.received == "x"; }));
+  pass(std::chrono::milliseconds(50));
+
+  there().streams[0]->write_and_finish("last words");
+  server_->close_all(ErrorCode::kNone, "");
+
+  ASSERT_TRUE(run_until([&] { return stream.has_ended(); }));
+  EXPECT_EQ(stream.received, "xlast words");
+  EXPECT_EQ(stream.end->status, Status::kClosed);
+}
+
+TEST_F(QuicEndpoint, HasUnsentUntilThePeerHasEverythingWithItsEnd) {
+  options_.stream_window = 64 << 10;
+  Side& client = connected();
+  StreamEnd& stream = client.open();
+  stream.write("x");
+  ASSERT_TRUE(run_until([&] { return stream.received == "x" && !client_->has_unsent() && !server_->has_unsent(); }));
+  there().streams[0]->read(false);
+  stream.write(std::string(100'000, 'y'));
+  stream.stream->close();
+
+  EXPECT_TRUE(never([&] { return !client_->has_unsent(); })) << "the window of the peer is smaller";
+
+  there().streams[0]->read(true);
+  EXPECT_TRUE(run_until([&] { return !client_->has_unsent(); }));
+  EXPECT_TRUE(run_until([&] { return there().streams[0]->has_ended(); }));
+  EXPECT_EQ(there().streams[0]->received.size(), 100'001u);
+  EXPECT_TRUE(run_until([&] { return !server_->has_unsent() && server_counts_.streams.value() == 0; }));
+}
+
+TEST_F(QuicEndpoint, ResetLeavesNothingUnsent) {
+  options_.stream_window = 64 << 10;
+  Side& client = connected();
+  StreamEnd& stream = client.open();
+  stream.write(std::string(100'000, 'y'));
+  ASSERT_TRUE(client_->has_unsent());
+
+  stream.stream->reset(ErrorCode::kCancelled);
+
+  EXPECT_FALSE(client_->has_unsent());
+}
+
 TEST_F(QuicEndpoint, SilentPeerIsNoticed) {
   options_.idle_timeout = std::chrono::milliseconds(200);
   options_.keep_alive = std::chrono::milliseconds(0);
