@@ -1,5 +1,6 @@
 #include "server/quic_front.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.hpp"
@@ -103,6 +104,10 @@ void QuicFront::drain() {
   for (auto& endpoint : impl_->endpoints) endpoint->stop_accepting();
 }
 
+bool QuicFront::has_unsent() const {
+  return impl_ != nullptr && std::ranges::any_of(impl_->endpoints, &quic::Endpoint::has_unsent);
+}
+
 void QuicFront::close() {
   if (impl_ == nullptr) return;
   drain();
@@ -121,6 +126,7 @@ std::expected<void, std::string> QuicFront::listen() { return {}; }
 std::expected<void, std::string> QuicFront::share_ports() { return {}; }
 void QuicFront::tick() {}
 void QuicFront::drain() {}
+bool QuicFront::has_unsent() const { return false; }
 void QuicFront::close() {}
 
 #endif

@@ -60,6 +60,8 @@ class QuicFront {
   void tick();
   /// No new connections and streams; clients that are there go on.
   void drain();
+  /// Some of what clients were told is still under way to them.
+  [[nodiscard]] bool has_unsent() const;
   /// Ends what is left, and tells the peers.
   void close();
 

@@ -227,7 +227,8 @@ void Worker::close_idle_sessions() {
 }
 
 void Worker::check_drained() {
-  if (on_drained_ && sessions_.size() == 0) std::exchange(on_drained_, nullptr)();
+  // A session has gone once its last reply is in its stream; the client has it a round trip later at the earliest.
+  if (on_drained_ && sessions_.size() == 0 && !quic_front_.has_unsent()) std::exchange(on_drained_, nullptr)();
 }
 
 }  // namespace anteroom::server

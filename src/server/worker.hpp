@@ -105,7 +105,8 @@ class Worker {
   void adopt(base::UniqueFd fd, net::EntryRules rules, proxy::ClientPermit permit);
   void post(std::move_only_function<void(proxy::FillTable&)> task);
   void post(std::move_only_function<void(proxy::Services&)> task);
-  /// Lets every session finish what it has asked for; calls `on_drained` on this thread when all are gone.
+  /// Lets every session finish what it has asked for; calls `on_drained` on this thread when all are gone, and those
+  /// who came by QUIC have their replies.
   void drain(net::EventLoop::Task on_drained);
   /// Ends the loop after closing what is left.
   void stop();

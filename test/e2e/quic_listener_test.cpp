@@ -1,12 +1,15 @@
 // Clients that come to the front-end by QUIC: each stream is one.
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/certificates.hpp"
 #include "support/ports.hpp"
 #include "support/rig.hpp"
+#include "support/udp_relay.hpp"
 
 namespace anteroom::test {
 namespace {
@@ -126,6 +129,31 @@ TEST_F(QuicListener, ClientWithoutACertificateIsRefusedWhereOneIsRequired) {
 
   EXPECT_EQ(cli({"PING"}).status, ExitStatus{.code = 1});
   EXPECT_EQ(cli({"--cert", own.certificate, "--key", own.key, "PING"}).output, "PONG\n");
+}
+
+TEST_F(QuicListener, StopWaitsUntilItsClientsHaveTheirReplies) {
+  start();
+  UdpRelay network(port_);
+  const std::string value(450'000, 'v');
+  std::string output;
+  std::thread client([&] {
+    output = run_anteroom({"cli", "--quic", "-p", std::to_string(network.port()), "--cacert", ca_.file(),
+                           "--server-name", "localhost"},
+                          {.input = "BLPOP queue 0 ; QUIT\n"})
+                 .output;
+  });
+  EXPECT_TRUE(
+      eventually([&] { return info_field(redis_.connect().ask("INFO", "clients").text, "blocked_clients") == "1"; }));
+  network.lose_everything(true);
+  redis_.connect().ask("RPUSH", "queue", value);
+  EXPECT_TRUE(eventually([&] { return info("anteroom", "connected_clients") == "1"; })) << "the one who asks";
+
+  front_->process().send_signal(SIGTERM);
+  EXPECT_FALSE(front_->process().wait(milliseconds(200)).has_value());
+  network.lose_everything(false);
+
+  client.join();
+  EXPECT_TRUE(output.contains(value)) << output.size();
 }
 
 TEST_F(QuicListener, StopEndsItsClientsInOrder) {
