@@ -82,6 +82,8 @@ struct ConnectionCallbacks {
     connection.note_peer_reset(code);
     if (stream == nullptr) return 0;
     auto& core = *static_cast<StreamCore*>(stream);
+    // Who was told that we read no more answers so (RFC 9000, section 3.5), and it says nothing about our direction.
+    if (core.ignores_input) return 0;
     core.peer_reset = code;
     connection.discard_input(core);
     connection.mark_eventful(core);

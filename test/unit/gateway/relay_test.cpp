@@ -278,6 +278,51 @@ TEST_F(GatewayRelay, RedisThatDoesNotReadIsStillHeard) {
 
 // --- What breaks ---
 
+// Writing fails then, the client is told to stop, and answers that with a reset.
+TEST_F(GatewayRelay, RepliesArriveAlsoWhenTheClientWroteToARedisThatHadClosed) {
+  options_.send_bytes_max = 32 << 10;
+  client_options_ = options_;
+  client_options_->stream_window = 64 << 10;
+  const Joined at = joined("GET");
+  at.stream.read(false);
+  const std::string reply = numbers(150'000);
+  ASSERT_EQ(at.redis.send(reply), reply.size());
+  pass(test::kQuietTime);
+  at.redis.close();
+
+  at.stream.write("PING");
+  ASSERT_TRUE(run_until([&] { return server_counts_.resets_received.value() == 1; }));
+  side_.tick();
+  at.stream.read(true);
+
+  EXPECT_TRUE(run_until([&] { return at.stream.has_ended(); }));
+  EXPECT_EQ(at.stream.end->status, Status::kClosed);
+  EXPECT_TRUE(at.stream.received == reply) << at.stream.received.size();
+  EXPECT_TRUE(is_done());
+}
+
+TEST_F(GatewayRelay, ClientThatHasGoneAfterRedisClosedIsNoticed) {
+  options_.send_bytes_max = 32 << 10;
+  client_options_ = options_;
+  client_options_->stream_window = 64 << 10;
+  const Joined at = joined("GET");
+  at.stream.read(false);
+  at.redis.send(numbers(150'000));
+  pass(test::kQuietTime);
+  at.redis.close();
+  at.stream.write("PING");
+  ASSERT_TRUE(run_until([&] { return server_counts_.resets_received.value() == 1; }));
+  EXPECT_EQ(side_.done, 0);
+
+  at.stream.stream->reset(ErrorCode::kCancelled);
+
+  EXPECT_TRUE(run_until([&] {
+    server_->tick();
+    side_.tick();
+    return side_.done == 1;
+  }));
+}
+
 TEST_F(GatewayRelay, ResetByRedisIsToldByItsCode) {
   use_tcp();
   const Joined at = joined("x");
