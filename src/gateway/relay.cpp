@@ -135,13 +135,22 @@ void Relay::pump_down() {
     if (got.status == Status::kClosed) return end_of_replies();
     if (got.status == Status::kError) {
       context_.metrics.upstream_losses.add();
-      return break_off(quic::ErrorCode::kUpstreamLost);
+      return replies_broken();
     }
     context_.metrics.bytes_down.add(got.bytes);
+    has_replied_ = true;
     stream_->commit(got.bytes);
     if (got.bytes < room.size()) return;
   }
 }
+// A reset throws away what the peer has not read yet, and that may be why Redis went: "max number of clients reached",
+// with the greeting still unread, which makes its close a reset. So what it said is delivered and then ends as if it
+// had closed; a reply that was cut shows it by its own framing, as over TCP. If it said nothing, the code tells more.
+void Relay::replies_broken() {
+  if (!has_replied_) return break_off(quic::ErrorCode::kUpstreamLost);
+  end_of_replies();
+}
+
 
 void Relay::wait_for_credit() {
   if (!stream_->has_connection() || stream_->peer_error()) return break_off(quic::ErrorCode::kCancelled);

@@ -28,6 +28,9 @@ struct RelayContext {
 /// for what Redis has taken, and Redis is not read while the stream has too much to send. So a relay never holds more
 /// than a stream's window and its send limit.
 ///
+/// Of a Redis that breaks off, what it has said is delivered and then ends; with ErrorCode::kUpstreamLost, if it has
+/// said nothing.
+///
 /// Loop thread only. Calls `on_done` once, when both directions have ended or one has broken; then it is destroyed at
 /// the end of the turn, or later.
 class Relay {
@@ -63,6 +66,7 @@ class Relay {
   [[nodiscard]] bool pass_up(std::span<const char> bytes);
   [[nodiscard]] bool write_pending();
   void pump_down();
+  void replies_broken();
   void wait_for_credit();
   void on_stream_writable();
   void on_redis_writable();
@@ -84,6 +88,7 @@ class Relay {
   bool requests_ended_ = false;  // and Redis has been told
   bool replies_ended_ = false;
   bool is_done_ = false;
+  bool has_replied_ = false;
 };
 
 }  // namespace anteroom::gateway

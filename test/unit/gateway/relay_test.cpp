@@ -278,6 +278,21 @@ TEST_F(GatewayRelay, RedisThatDoesNotReadIsStillHeard) {
 
 // --- What breaks ---
 
+TEST_F(GatewayRelay, LastWordsOfARedisThatBreaksOffArrive) {
+  const Joined at = joined("x");
+  at.stream.write("HELLO");
+  ASSERT_TRUE(run_until([&] { return metrics_.bytes_up.value() == 6; }));
+
+  at.redis.send("-ERR max number of clients reached\r\n");
+  at.redis.close();  // with HELLO unread: a reset, for a UNIX socket too
+
+  ASSERT_TRUE(run_until([&] { return at.stream.has_ended(); }));
+  EXPECT_EQ(at.stream.received, "-ERR max number of clients reached\r\n");
+  EXPECT_EQ(at.stream.end->status, Status::kClosed);
+  EXPECT_TRUE(is_done());
+  EXPECT_EQ(metrics_.upstream_losses.value(), 1u);
+}
+
 // Writing fails then, the client is told to stop, and answers that with a reset.
 TEST_F(GatewayRelay, RepliesArriveAlsoWhenTheClientWroteToARedisThatHadClosed) {
   options_.send_bytes_max = 32 << 10;
