@@ -105,7 +105,7 @@ bool Relay::write_pending() {
     if (put.status != Status::kOk) break;  // as in pass_up(): the end is read
     pending_done_ += put.bytes;
   }
-  pending_.clear();
+  std::string().swap(pending_);  // clear() would keep its memory
   pending_done_ = 0;
   return true;
 }

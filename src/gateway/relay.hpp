@@ -45,6 +45,8 @@ class Relay {
   /// Looks whether the peer has broken off a stream that is not read for now; once a second.
   void tick();
 
+  /// Memory of what was taken from the stream and not yet by Redis.
+  [[nodiscard]] std::size_t pending_capacity() const noexcept { return pending_.capacity(); }
  private:
   /// From the peer to Redis.
   struct Upward final : net::StreamEvents {

@@ -240,6 +240,17 @@ TEST_F(GatewayRelay, RedisThatDoesNotReadHoldsBackTheStream) {
   EXPECT_TRUE(at.redis.received() == "x" + payload);
 }
 
+TEST_F(GatewayRelay, RedisThatHasTakenAllLeavesNoMemoryOfIt) {
+  const Joined at = joined("x");
+  const Relay& relay = *side_.relays.front();
+  at.stream.write(std::string(2 * kMegabyte, 'y'));
+  ASSERT_TRUE(run_until([&] { return relay.pending_capacity() > 4096; }));
+
+  ASSERT_TRUE(run_until([&] { return at.redis.received().size() == 2 * kMegabyte + 1; }));
+
+  EXPECT_LT(relay.pending_capacity(), 64u);
+}
+
 TEST_F(GatewayRelay, ClientThatDoesNotReadHoldsBackRedis) {
   options_.stream_window = 64 << 10;
   options_.send_bytes_max = 32 << 10;
