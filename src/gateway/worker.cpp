@@ -70,7 +70,9 @@ void Worker::join() {
 // --- Connections and streams ---
 
 void Worker::on_established(quic::Connection& connection) {
-  log::info("peer connected", {{"peer", connection.peer_name()}, {"resumed", connection.was_resumed() ? "yes" : "no"}});
+  // Anybody can connect, so the log is not theirs to fill; the counters have them.
+  log::debug("peer connected",
+             {{"peer", connection.peer_name()}, {"resumed", connection.was_resumed() ? "yes" : "no"}});
 }
 
 void Worker::on_stream(quic::Connection& connection, std::unique_ptr<quic::Stream> stream) {
@@ -101,7 +103,7 @@ void Worker::retire(quic::Connection& connection, Relay& relay) {
 
 void Worker::on_closed(quic::Connection& connection, const quic::CloseReason& reason) {
   if (connection.is_established()) {
-    log::info("peer disconnected", {{"peer", connection.peer_name()}, {"reason", reason.text}});
+    log::debug("peer disconnected", {{"peer", connection.peer_name()}, {"reason", reason.text}});
   } else {
     log::debug("handshake failed", {{"peer", connection.peer_name()}, {"reason", reason.text}});
   }

@@ -159,6 +159,14 @@ TEST_F(QuicGateway, StopLetsWhatIsUnderWayEnd) {
   EXPECT_EQ(gateway_->process().wait(), ExitStatus{.code = 0});
 }
 
+TEST_F(QuicGateway, WhoComesAndGoesDoesNotFillTheLog) {
+  start();
+  EXPECT_EQ(cli({"PING"}).output, "PONG\n");
+  EXPECT_TRUE(eventually([&] { return gateway_->figure("handshakes") == 1 && gateway_->figure("relays") == 0; }));
+
+  EXPECT_FALSE(gateway_->output().contains("event=\"peer")) << gateway_->output();
+}
+
 // --- Whom it trusts, and who trusts it ---
 
 TEST_F(QuicGateway, OtherKeyThanThePinnedOneIsRefused) {
