@@ -8,7 +8,7 @@
 
 namespace anteroom::gateway {
 
-Gateway::Gateway(const Options& options) : options_(options), mailbox_(loop_) {}
+Gateway::Gateway(const Options& options) : options_(options), mailbox_(loop_), outage_log_(options.target.label()) {}
 
 Gateway::~Gateway() = default;
 
@@ -40,7 +40,7 @@ std::expected<void, std::string> Gateway::listen() {
     own.server.worker = number;
     // The first one's port, if the kernel was to choose it, is everybody's.
     if (number > 0) own.listen = workers_.front()->places();
-    workers_.push_back(std::make_unique<Worker>(std::move(own), resolver_));
+    workers_.push_back(std::make_unique<Worker>(std::move(own), resolver_, outage_log_));
     if (auto listening = workers_.back()->listen(); !listening) return listening;
   }
   return workers_.front()->share_ports();

@@ -7,6 +7,7 @@
 
 #include "gateway/worker.hpp"
 #include "net/event_loop.hpp"
+#include "net/outage_log.hpp"
 #include "net/resolver.hpp"
 #include "net/signals.hpp"
 
@@ -55,6 +56,7 @@ class Gateway {
   net::EventLoop loop_;
   net::Mailbox mailbox_;
   net::Resolver resolver_;
+  net::OutageLog outage_log_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::size_t stopped_ = 0;
 };

@@ -4,8 +4,8 @@
 #include <cerrno>
 #include <utility>
 
-#include "base/log.hpp"
 #include "gateway/gateway_metrics.hpp"
+#include "net/outage_log.hpp"
 
 namespace anteroom::gateway {
 namespace {
@@ -50,10 +50,11 @@ void Relay::on_dialed(net::Connector::Result result) {
   if (!result) {
     const bool is_late = result.error().error == ETIMEDOUT;
     (is_late ? context_.metrics.dial_timeouts : context_.metrics.dial_errors).add();
-    log::debug("redis cannot be reached", {{"stream", std::to_string(stream_->id())}, {"reason", result.error().text}});
+    context_.outage_log.failed(result.error().text, context_.loop.now());
     break_off(is_late ? quic::ErrorCode::kUpstreamTimeout : quic::ErrorCode::kUpstreamRefused);
     return;
   }
+  context_.outage_log.succeeded(context_.loop.now());
   redis_ = std::move(*result);
   redis_->set_events(&downward_);
   redis_->want_read(true);

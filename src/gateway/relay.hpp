@@ -10,6 +10,10 @@
 #include "net/connector.hpp"
 #include "quic/stream.hpp"
 
+namespace anteroom::net {
+class OutageLog;
+}
+
 namespace anteroom::gateway {
 
 struct GatewayMetrics;
@@ -20,6 +24,7 @@ struct RelayContext {
   net::Resolver& resolver;
   net::Mailbox& mailbox;
   const net::ConnectTarget& target;  ///< where Redis is
+  net::OutageLog& outage_log;        ///< of Redis; perhaps that of other workers too
   GatewayMetrics& metrics;
 };
 

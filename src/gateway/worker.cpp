@@ -15,10 +15,10 @@ constexpr base::Milliseconds kStopPoll{10};
 
 }  // namespace
 
-Worker::Worker(WorkerOptions options, net::Resolver& resolver)
+Worker::Worker(WorkerOptions options, net::Resolver& resolver, net::OutageLog& outage_log)
     : options_(std::move(options)),
       mailbox_(loop_),
-      relay_context_{loop_, resolver, mailbox_, options_.target, metrics_},
+      relay_context_{loop_, resolver, mailbox_, options_.target, outage_log, metrics_},
       second_timer_(loop_, [this] { every_second(); }),
       patience_timer_(loop_, [this] { give_up(); }) {}
 

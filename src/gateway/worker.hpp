@@ -15,6 +15,7 @@
 #include "metrics/quic_metrics.hpp"
 #include "net/event_loop.hpp"
 #include "net/mailbox.hpp"
+#include "net/outage_log.hpp"
 #include "quic/endpoint.hpp"
 
 namespace anteroom::gateway {
@@ -32,7 +33,8 @@ struct WorkerOptions {
 /// relays. Made on the main thread, where its sockets are bound too; everything else happens on its own.
 class Worker final : private quic::ConnectionEvents {
  public:
-  Worker(WorkerOptions options, net::Resolver& resolver);
+  /// `resolver` and `outage_log`, which may be those of other workers too, outlive it.
+  Worker(WorkerOptions options, net::Resolver& resolver, net::OutageLog& outage_log);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;

@@ -159,6 +159,22 @@ TEST_F(QuicGateway, StopLetsWhatIsUnderWayEnd) {
   EXPECT_EQ(gateway_->process().wait(), ExitStatus{.code = 0});
 }
 
+TEST_F(QuicGateway, OutageOfRedisIsOneLineAndItsEndAnother) {
+  start({"--workers", "1"});
+  redis_.stop();
+  EXPECT_EQ(cli({"PING"}).status, ExitStatus{.code = 1});
+  EXPECT_EQ(cli({"PING"}).status, ExitStatus{.code = 1});
+  const std::string during = gateway_->output();
+  const std::size_t line = during.find(R"(level=warn event="upstream unreachable")");
+  EXPECT_NE(line, std::string::npos) << during;
+  EXPECT_EQ(during.find("upstream unreachable", line + 40), std::string::npos) << during;
+
+  ASSERT_TRUE(redis_.start());
+  EXPECT_EQ(cli({"PING"}).output, "PONG\n");
+
+  EXPECT_TRUE(gateway_->output().contains(R"(level=info event="upstream reachable again")"));
+}
+
 TEST_F(QuicGateway, WhoComesAndGoesDoesNotFillTheLog) {
   start();
   EXPECT_EQ(cli({"PING"}).output, "PONG\n");

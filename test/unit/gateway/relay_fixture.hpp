@@ -16,6 +16,7 @@
 
 #include "gateway/gateway_metrics.hpp"
 #include "gateway/relay.hpp"
+#include "net/outage_log.hpp"
 #include "support/quic_rig.hpp"
 #include "support/sockets.hpp"
 
@@ -210,8 +211,9 @@ class GatewayRelay : public quic::QuicTest {
   net::Mailbox mailbox_{loop_};
   net::Resolver resolver_;
   net::ConnectTarget target_;
+  net::OutageLog outage_log_{"redis"};
   GatewayMetrics metrics_;
-  RelayContext context_{loop_, resolver_, mailbox_, target_, metrics_};
+  RelayContext context_{loop_, resolver_, mailbox_, target_, outage_log_, metrics_};
   RelayingSide side_{loop_, context_};
   std::string path_;
   base::UniqueFd redis_listener_;

@@ -195,6 +195,19 @@ TEST_F(GatewayRelay, DialThatTakesTooLongIsToldByItsCode) {
   EXPECT_EQ(stream.stream->trouble()->error, ETIMEDOUT);
 }
 
+TEST_F(GatewayRelay, OutageOfRedisBeginsAndEndsInTheLog) {
+  target_.unix_path = dir_.file("nobody");
+  StreamEnd& stream = open("x");
+  ASSERT_TRUE(run_until([&] { return stream.has_ended(); }));
+  EXPECT_FALSE(outage_log_.is_up());
+
+  target_.unix_path = path_;
+  open("y");
+  accept();
+
+  EXPECT_TRUE(run_until([&] { return outage_log_.is_up(); }));
+}
+
 TEST_F(GatewayRelay, DestroyedWhileItDialsLeavesNothingBehind) {
   target_.unix_path.clear();
   target_.host = "127.0.0.1";
