@@ -48,7 +48,12 @@ void Relay::tick() {
 void Relay::on_dialed(net::Connector::Result result) {
   if (is_done_) return;
   if (!result) {
-    const bool is_late = result.error().error == ETIMEDOUT;
+    const int error = result.error().error;
+    if (error == EMFILE || error == ENFILE) {  // a limit of ours, and not a trouble of Redis
+      context_.metrics.relays_refused.add();
+      return break_off(quic::ErrorCode::kLimit);
+    }
+    const bool is_late = error == ETIMEDOUT;
     (is_late ? context_.metrics.dial_timeouts : context_.metrics.dial_errors).add();
     context_.outage_log.failed(result.error().text, context_.loop.now());
     break_off(is_late ? quic::ErrorCode::kUpstreamTimeout : quic::ErrorCode::kUpstreamRefused);

@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "base/parse_int.hpp"
 #include "net/self_signed.hpp"
+#include "server/fd_limit.hpp"
 #include "server/worker_options.hpp"
 #ifdef ANTEROOM_QUIC
 #include "gateway/gateway.hpp"
@@ -76,6 +77,17 @@ std::expected<net::TlsOptions, std::string> certificates(const config::Options& 
   return tls;
 }
 
+// A stream has a connection to Redis, and that is an open file.
+std::size_t fit_streams(std::size_t wanted, unsigned workers) {
+  const std::size_t fitting = server::fit_clients_into_fd_limit(wanted * workers, workers);
+  const std::size_t streams = std::clamp<std::size_t>(fitting / workers, 1, wanted);
+  if (streams < wanted) {
+    log::warn("gateway.streams_max lowered to fit the limit of open files",
+              {{"wanted", wanted}, {"streams_max", streams}});
+  }
+  return streams;
+}
+
 std::expected<gateway::Options, std::string> gateway_options(const config::Options& options) {
   gateway::Options out;
   const config::Upstream& target = options.upstream.target;
@@ -99,9 +111,9 @@ std::expected<gateway::Options, std::string> gateway_options(const config::Optio
   out.always_validates = options.gateway.always_validates;
   out.connections_max = options.gateway.connections_max;
   out.connections_per_address_max = options.gateway.connections_per_address_max;
-  out.streams_max = options.gateway.streams_max;
   out.workers = options.workers != 0 ? options.workers : std::max(1u, std::thread::hardware_concurrency());
   out.workers = std::min(out.workers, 256u);  // a connection id names its worker by one byte
+  out.streams_max = fit_streams(options.gateway.streams_max, out.workers);
   out.shutdown_timeout = options.shutdown_timeout;
   return out;
 }

@@ -17,8 +17,10 @@ class QuicGateway : public testing::Test {
   void SetUp() override { ASSERT_TRUE(redis_.start()); }
 
   void start(std::vector<std::string> arguments = {}) {
-    gateway_.emplace(
-        GatewayProcess::Options{.upstream = redis_.url(Transport::kUnix), .arguments = std::move(arguments)});
+    start_with({.upstream = redis_.url(Transport::kUnix), .arguments = std::move(arguments)});
+  }
+  void start_with(GatewayProcess::Options options) {
+    gateway_.emplace(std::move(options));
     ASSERT_TRUE(gateway_->start());
   }
   /// `anteroom cli --quic`, trusting the gateway's key alone.
@@ -157,6 +159,19 @@ TEST_F(QuicGateway, StopLetsWhatIsUnderWayEnd) {
   client.join();
   EXPECT_EQ(output, "1) \"queue\"\n2) \"late\"\n");
   EXPECT_EQ(gateway_->process().wait(), ExitStatus{.code = 0});
+}
+
+// --- Limits and the log ---
+
+TEST_F(QuicGateway, SoftLimitOfOpenFilesIsRaised) {
+  start_with({.upstream = redis_.url(Transport::kUnix), .ulimit = "-Sn 64"});
+  std::string script;
+  for (int i = 0; i < 100; ++i) script += "BLPOP nothing 0.3\n";
+
+  const Finished finished = cli({}, script);
+
+  EXPECT_EQ(finished.errors, "");
+  EXPECT_EQ(finished.status, ExitStatus{.code = 0});
 }
 
 TEST_F(QuicGateway, OutageOfRedisIsOneLineAndItsEndAnother) {

@@ -33,6 +33,10 @@ bool GatewayProcess::start() {
       .output_path = dir_.file("output"),
       .error_path = dir_.file("output")};
   spawn.argv.insert(spawn.argv.end(), options_.arguments.begin(), options_.arguments.end());
+  if (!options_.ulimit.empty()) {
+    const std::vector<std::string> shell{"/bin/sh", "-c", "ulimit " + options_.ulimit + R"( && exec "$0" "$@")"};
+    spawn.argv.insert(spawn.argv.begin(), shell.begin(), shell.end());
+  }
   auto process = Process::spawn(spawn);
   if (!process) {
     ADD_FAILURE() << process.error();

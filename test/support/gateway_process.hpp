@@ -19,6 +19,7 @@ class GatewayProcess {
     std::string upstream{};                ///< --upstream
     std::vector<std::string> arguments{};  ///< further flags
     unsigned workers = 2;
+    std::string ulimit{};  ///< as for the shell's command, "-Sn 64"; empty: ours
   };
 
   explicit GatewayProcess(Options options);

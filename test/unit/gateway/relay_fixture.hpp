@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -74,6 +76,24 @@ class RedisEnd {
   base::UniqueFd fd_;
   std::string received_;
   std::optional<int> end_;
+};
+
+/// While it lives no further file can be opened.
+class OpenFilesLimit {
+ public:
+  OpenFilesLimit() {
+    EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const base::UniqueFd lowest(dup(STDERR_FILENO));  // that is free
+    rlimit none = before_;
+    none.rlim_cur = static_cast<rlim_t>(lowest.value());
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  }
+  ~OpenFilesLimit() { EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before_), 0); }
+  OpenFilesLimit(const OpenFilesLimit&) = delete;
+  OpenFilesLimit& operator=(const OpenFilesLimit&) = delete;
+
+ private:
+  rlimit before_{};
 };
 
 /// A connection whose streams get relays, as a worker of the gateway gives them.

@@ -195,6 +195,20 @@ TEST_F(GatewayRelay, DialThatTakesTooLongIsToldByItsCode) {
   EXPECT_EQ(stream.stream->trouble()->error, ETIMEDOUT);
 }
 
+TEST_F(GatewayRelay, DialWithoutAFileToSpareIsToldAsALimit) {
+  open("x");
+  accept();
+  const OpenFilesLimit limit;
+
+  StreamEnd& stream = open("y");
+  ASSERT_TRUE(run_until([&] { return stream.has_ended(); }));
+
+  EXPECT_EQ(stream.stream->peer_error(), code_of(ErrorCode::kLimit));
+  EXPECT_EQ(metrics_.relays_refused.value(), 1u);
+  EXPECT_EQ(metrics_.dial_errors.value(), 0u);
+  EXPECT_TRUE(outage_log_.is_up()) << "Redis is";
+}
+
 TEST_F(GatewayRelay, OutageOfRedisBeginsAndEndsInTheLog) {
   target_.unix_path = dir_.file("nobody");
   StreamEnd& stream = open("x");
