@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "base/parse_int.hpp"
 #include "net/self_signed.hpp"
+#include "net/socket_stream.hpp"
 #include "server/fd_limit.hpp"
 #include "server/worker_options.hpp"
 #ifdef ANTEROOM_QUIC
@@ -107,6 +108,8 @@ std::expected<gateway::Options, std::string> gateway_options(const config::Optio
   out.target.dns_timeout = options.upstream.dns_timeout;
   out.target.connect_timeout = options.upstream.connect_timeout;
   out.target.connect_unix_timeout = std::min(options.upstream.connect_timeout, out.target.connect_unix_timeout);
+  // A client that is blocked may wait as long as it likes: only what Redis's host does not acknowledge counts.
+  out.target.socket = net::SocketOptions::for_upstream(options.upstream.response_timeout);
   out.quic = server::quic_options(options.quic);
   out.always_validates = options.gateway.always_validates;
   out.connections_max = options.gateway.connections_max;

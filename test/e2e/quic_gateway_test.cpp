@@ -1,7 +1,10 @@
 // The gateway by itself: its flags, what a stream is, and the tests of the tool that it follows.
 #include <gtest/gtest.h>
 
+#include <iomanip>
+#include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/certificates.hpp"
@@ -196,6 +199,24 @@ TEST_F(QuicGateway, WhoComesAndGoesDoesNotFillTheLog) {
   EXPECT_TRUE(eventually([&] { return gateway_->figure("handshakes") == 1 && gateway_->figure("relays") == 0; }));
 
   EXPECT_FALSE(gateway_->output().contains("event=\"peer")) << gateway_->output();
+}
+
+TEST_F(QuicGateway, RedisOverTcpIsAskedWhetherItIsThereWhileAClientIsBlocked) {
+  start_with({.upstream = redis_.url(Transport::kTcp)});
+  std::string output;
+  std::thread client([&] { output = cli({}, "BLPOP queue 5\n").output; });
+  EXPECT_TRUE(
+      eventually([&] { return info_field(redis_.connect().ask("INFO", "clients").text, "blocked_clients") == "1"; }));
+
+  // Address of the other side, state (01: established), queues, timer (02: keepalive); proc(5).
+  std::ostringstream row;
+  row << "0100007F:" << std::hex << std::uppercase << std::setw(4) << std::setfill('0')
+      << redis_.address(Transport::kTcp).port << " 01 00000000:00000000 02:";
+  EXPECT_TRUE(eventually([&] { return read_file("/proc/net/tcp").contains(row.str()); }));
+
+  redis_.connect().ask("RPUSH", "queue", "late");
+  client.join();
+  EXPECT_EQ(output, "1) \"queue\"\n2) \"late\"\n");
 }
 
 // --- Whom it trusts, and who trusts it ---
