@@ -1,6 +1,14 @@
 #include "config/descriptor_builder.hpp"
 
 namespace anteroom::config {
+namespace {
+
+std::optional<std::string> judge_not_empty(Value& value) {
+  if (std::get<std::vector<std::string>>(value).empty()) return "is empty";
+  return std::nullopt;
+}
+
+}  // namespace
 
 std::vector<Descriptor> quic_options() {
   using G = QuicOptions;
@@ -94,7 +102,8 @@ std::vector<Descriptor> gateway_options() {
   return {
       option<kGroup, &G::listen>({.path = "gateway.listen",
                                   .flag = "listen",
-                                  .doc = "Where `anteroom gateway` listens, as ADDRESS:PORT of UDP"}),
+                                  .doc = "Where `anteroom gateway` listens, as ADDRESS:PORT of UDP",
+                                  .judge = judge_not_empty}),
       option<kGroup, &G::tls_client_ca>({.path = "gateway.tls_client_ca",
                                          .flag = "tls-client-ca",
                                          .doc = "File with the CAs that must vouch for those who come to the gateway; "

@@ -81,6 +81,7 @@ TEST(ValueFromText, ListsAreSeparatedByCommas) {
   EXPECT_EQ(from_text("listen.bind", "a,"), "error: has an empty item");
   EXPECT_TRUE(is_error(from_text("listen.bind", " ")));
   EXPECT_EQ(from_text("commands.deny", ""), "");
+  EXPECT_EQ(from_text("gateway.listen", ""), "error: is empty");
 }
 
 TEST(ValueFromText, GlobsOfKeysAreTakenAsTheyAre) {
