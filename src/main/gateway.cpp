@@ -3,14 +3,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <expected>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "base/log.hpp"
 #include "base/parse_int.hpp"
+#include "config/descriptor.hpp"
 #include "net/self_signed.hpp"
 #include "net/socket_stream.hpp"
 #include "server/fd_limit.hpp"
@@ -78,6 +82,54 @@ std::expected<net::TlsOptions, std::string> certificates(const config::Options& 
   return tls;
 }
 
+/// An option of the front-end that says who comes in, as whom or what for. Whoever gives it to a gateway counts on it.
+struct Foreign {
+  std::string_view path;
+  std::string_view why;
+};
+
+constexpr std::string_view kNoResp = "a gateway passes bytes and knows neither users nor commands; Redis does";
+constexpr std::string_view kOwnCertificates = "whom a gateway asks for a certificate is said by gateway.tls_client_ca";
+constexpr auto kForeign = std::to_array<Foreign>({{"listen.tls_ca", kOwnCertificates},
+                                                  {"listen.tls_verify_client", kOwnCertificates},
+                                                  {"auth.mode", kNoResp},
+                                                  {"commands.deny", kNoResp},
+                                                  {"commands.rename", kNoResp}});
+
+// Which of several options has given what they all can.
+std::string name_of_first(const config::Options& options, std::span<const std::string_view> paths) {
+  const auto given = std::ranges::find_if(paths, [&](std::string_view path) { return options.sources.contains(path); });
+  return config::name_and_source(options, given != paths.end() ? *given : paths.back());
+}
+
+// What a gateway would leave undone without a word.
+std::optional<std::string> foreign_option(const config::Options& options) {
+  const config::Upstream& target = options.upstream.target;
+  if (target.has_certificate()) {
+    return config::name_and_source(options, "upstream.url") +
+           ": a gateway stands beside Redis, at a unix:// or redis:// address";
+  }
+  if (!target.user.empty() || !target.password.empty()) {
+    static constexpr std::array<std::string_view, 4> kPaths{"upstream.user", "upstream.password",
+                                                            "upstream.password_file", "upstream.url"};
+    return name_of_first(options, kPaths) + ": a gateway passes bytes; those who come to it log in at Redis themselves";
+  }
+  if (target.db != 0) {
+    static constexpr std::array<std::string_view, 2> kPaths{"redis_database", "upstream.url"};
+    return name_of_first(options, kPaths) + ": a gateway passes bytes; those who come to it select their db themselves";
+  }
+  for (const Foreign& foreign : kForeign) {
+    const config::Descriptor* const option = config::find_by_path(foreign.path);
+    if (option != nullptr && option->read(options) != option->default_value()) {
+      return config::name_and_source(options, foreign.path) + ": " + std::string(foreign.why);
+    }
+  }
+  if (!options.listen.listeners.empty()) {
+    return config::name_and_source(options, "listen.listeners") + ": a gateway listens where gateway.listen says";
+  }
+  return std::nullopt;
+}
+
 // A stream has a connection to Redis, and that is an open file.
 std::size_t fit_streams(std::size_t wanted, unsigned workers) {
   const std::size_t fitting = server::fit_clients_into_fd_limit(wanted * workers, workers);
@@ -92,10 +144,7 @@ std::size_t fit_streams(std::size_t wanted, unsigned workers) {
 std::expected<gateway::Options, std::string> gateway_options(const config::Options& options) {
   gateway::Options out;
   const config::Upstream& target = options.upstream.target;
-  if (target.has_certificate()) {
-    return std::unexpected(config::name_and_source(options, "upstream.url") +
-                           ": a gateway stands beside Redis, at a unix:// or redis:// address");
-  }
+  if (auto foreign = foreign_option(options)) return std::unexpected(std::move(*foreign));
   auto listen = places(options);
   if (!listen) return std::unexpected(std::move(listen.error()));
   auto tls = certificates(options);
