@@ -25,7 +25,8 @@ Relay::Relay(const RelayContext& context, std::unique_ptr<quic::Stream> stream, 
     : context_(context),
       stream_(std::move(stream)),
       on_done_(std::move(on_done)),
-      connector_(context.loop, context.resolver, context.mailbox) {
+      connector_(context.loop, context.resolver, context.mailbox),
+      last_passage_(context.loop.now()) {
   context_.metrics.relays.add(1);
   context_.metrics.relays_opened.add();
 }
@@ -61,9 +62,15 @@ void Relay::on_dialed(net::Connector::Result result) {
   }
   context_.outage_log.succeeded(context_.loop.now());
   redis_ = std::move(*result);
+  note_passage(false);  // if something has come meanwhile, it passes in this turn
   redis_->set_events(&downward_);
   redis_->want_read(true);
   stream_->want_read(true);
+}
+
+void Relay::note_passage(bool is_up) {
+  awaits_redis_ = is_up;
+  last_passage_ = context_.loop.now();
 }
 
 // --- To Redis ---
@@ -77,6 +84,7 @@ void Relay::pump_up() {
     if (got.status == Status::kClosed) return end_of_requests();
     if (got.status == Status::kError) return break_off(quic::ErrorCode::kCancelled);  // reset, or the peer has gone
     context_.metrics.bytes_up.add(got.bytes);
+    note_passage(true);
     if (!pass_up({piece.data(), got.bytes})) return;
   }
 }
@@ -125,6 +133,7 @@ void Relay::on_redis_writable() {
 void Relay::end_of_requests() {
   stream_->want_read(false);
   requests_ended_ = true;
+  note_passage(true);
   redis_->finish();
   done_if_both_ended();
 }
@@ -145,10 +154,12 @@ void Relay::pump_down() {
     }
     context_.metrics.bytes_down.add(got.bytes);
     has_replied_ = true;
+    note_passage(false);
     stream_->commit(got.bytes);
     if (got.bytes < room.size()) return;
   }
 }
+
 // A reset throws away what the peer has not read yet, and that may be why Redis went: "max number of clients reached",
 // with the greeting still unread, which makes its close a reset. So what it said is delivered and then ends as if it
 // had closed; a reply that was cut shows it by its own framing, as over TCP. If it said nothing, the code tells more.
@@ -156,7 +167,6 @@ void Relay::replies_broken() {
   if (!has_replied_) return break_off(quic::ErrorCode::kUpstreamLost);
   end_of_replies();
 }
-
 
 void Relay::wait_for_credit() {
   if (!stream_->has_connection() || stream_->peer_error()) return break_off(quic::ErrorCode::kCancelled);

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "base/clock.hpp"
 #include "net/byte_stream.hpp"
 #include "net/connector.hpp"
 #include "quic/stream.hpp"
@@ -50,8 +51,14 @@ class Relay {
   /// Looks whether the peer has broken off a stream that is not read for now; once a second.
   void tick();
 
+  /// Something is under way, as far as can be told without RESP: Redis has not been reached yet, or the last bytes were
+  /// the peer's, so that he waits for an answer. Who is subscribed does not.
+  [[nodiscard]] bool awaits_redis() const noexcept { return awaits_redis_; }
+  /// When bytes last went either way; at first, when it was made.
+  [[nodiscard]] base::TimePoint last_passage() const noexcept { return last_passage_; }
   /// Memory of what was taken from the stream and not yet by Redis.
   [[nodiscard]] std::size_t pending_capacity() const noexcept { return pending_.capacity(); }
+
  private:
   /// From the peer to Redis.
   struct Upward final : net::StreamEvents {
@@ -82,6 +89,7 @@ class Relay {
   void break_off(quic::ErrorCode code);
   void done_if_both_ended();
   void done();
+  void note_passage(bool is_up);
 
   const RelayContext& context_;
   std::unique_ptr<quic::Stream> stream_;
@@ -96,6 +104,8 @@ class Relay {
   bool replies_ended_ = false;
   bool is_done_ = false;
   bool has_replied_ = false;
+  bool awaits_redis_ = true;
+  base::TimePoint last_passage_;
 };
 
 }  // namespace anteroom::gateway

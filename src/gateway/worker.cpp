@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "base/log.hpp"
@@ -12,6 +13,11 @@ namespace {
 
 constexpr base::Milliseconds kSecond{1000};
 constexpr base::Milliseconds kStopPoll{10};
+// Nothing has been under way on a connection for so long: its peer has no more to ask. One who asks again as soon as he
+// has an answer is silent for a round trip, and a little more.
+constexpr base::Milliseconds kQuietMin{100};
+constexpr base::Milliseconds kThinkingMax{50};
+constexpr std::string_view kWhyItStops = "the gateway stops";
 
 }  // namespace
 
@@ -20,11 +26,11 @@ Worker::Worker(WorkerOptions options, net::Resolver& resolver, net::OutageLog& o
       mailbox_(loop_),
       relay_context_{loop_, resolver, mailbox_, options_.target, outage_log, metrics_},
       second_timer_(loop_, [this] { every_second(); }),
-      patience_timer_(loop_, [this] { give_up(); }) {}
+      stop_timer_(loop_, [this] { go_on_stopping(); }) {}
 
 Worker::~Worker() {
   join();
-  relays_.clear();
+  peers_.clear();
   endpoints_.clear();
 }
 
@@ -70,6 +76,7 @@ void Worker::join() {
 // --- Connections and streams ---
 
 void Worker::on_established(quic::Connection& connection) {
+  peers_.try_emplace(&connection);
   // Anybody can connect, so the log is not theirs to fill; the counters have them.
   log::debug("peer connected",
              {{"peer", connection.peer_name()}, {"resumed", connection.was_resumed() ? "yes" : "no"}});
@@ -84,21 +91,21 @@ void Worker::on_stream(quic::Connection& connection, std::unique_ptr<quic::Strea
   auto relay = std::make_unique<Relay>(relay_context_, std::move(stream),
                                        [this, &connection](Relay& done) { retire(connection, done); });
   Relay& started = *relay;
-  relays_[&connection].emplace(&started, std::move(relay));
+  peers_[&connection].relays.emplace(&started, std::move(relay));
   ++relay_count_;
   started.start();
 }
 
 // A relay ends inside calls of its own, or of its connection, so it goes when they are over.
 void Worker::retire(quic::Connection& connection, Relay& relay) {
-  const auto found = relays_.find(&connection);
-  if (found == relays_.end()) return;
-  const auto entry = found->second.find(&relay);
-  if (entry == found->second.end()) return;
+  const auto found = peers_.find(&connection);
+  if (found == peers_.end()) return;
+  Relays& relays = found->second.relays;
+  const auto entry = relays.find(&relay);
+  if (entry == relays.end()) return;
   --relay_count_;
   loop_.at_turn_end([kept = std::shared_ptr<Relay>(std::move(entry->second))] {});
-  found->second.erase(entry);
-  check_stopped();
+  relays.erase(entry);
 }
 
 void Worker::on_closed(quic::Connection& connection, const quic::CloseReason& reason) {
@@ -107,20 +114,19 @@ void Worker::on_closed(quic::Connection& connection, const quic::CloseReason& re
   } else {
     log::debug("handshake failed", {{"peer", connection.peer_name()}, {"reason", reason.text}});
   }
-  const auto found = relays_.find(&connection);
-  if (found == relays_.end()) return;
-  relay_count_ -= found->second.size();
-  loop_.at_turn_end([kept = std::make_shared<Relays>(std::move(found->second))] {});
-  relays_.erase(found);
-  check_stopped();
+  const auto found = peers_.find(&connection);
+  if (found == peers_.end()) return;
+  relay_count_ -= found->second.relays.size();
+  loop_.at_turn_end([kept = std::make_shared<Relays>(std::move(found->second.relays))] {});
+  peers_.erase(found);
 }
 
 // --- Time ---
 
 void Worker::every_second() {
   for (auto& endpoint : endpoints_) endpoint->tick();
-  for (auto& [connection, relays] : relays_) {
-    for (auto each = relays.begin(); each != relays.end();) (each++)->second->tick();  // which may retire it
+  for (auto& [connection, peer] : peers_) {
+    for (auto each = peer.relays.begin(); each != peer.relays.end();) (each++)->second->tick();  // which may retire it
   }
   second_timer_.start(kSecond);
 }
@@ -130,25 +136,41 @@ void Worker::stop(base::Milliseconds patience, std::move_only_function<void()> o
     on_stopped_ = std::move(on_stopped);
     is_stopping_ = true;
     for (auto& endpoint : endpoints_) endpoint->stop_accepting();
-    patience_timer_.start(relay_count_ == 0 ? base::Milliseconds::zero() : patience);
-    check_stopped();
+    give_up_at_ = loop_.now() + patience;
+    stop_timer_.start(base::Milliseconds::zero());
   });
 }
 
-// The first time the peers are told; a little later nobody listens any more.
-void Worker::give_up() {
-  if (!std::exchange(gave_up_, true)) {
-    for (auto& endpoint : endpoints_) endpoint->close_all(quic::ErrorCode::kShuttingDown, "the gateway stops");
-    patience_timer_.start(kStopPoll);
+// At the end the peers are told; a little later nobody listens any more.
+void Worker::go_on_stopping() {
+  if (gave_up_) {
+    peers_.clear();
+    if (on_stopped_) std::exchange(on_stopped_, nullptr)();
+    loop_.stop();
     return;
   }
-  relays_.clear();
-  if (on_stopped_) std::exchange(on_stopped_, nullptr)();
-  loop_.stop();
+  const bool has_unsent = std::ranges::any_of(endpoints_, &quic::Endpoint::has_unsent);
+  if ((relay_count_ == 0 && !has_unsent) || loop_.now() >= give_up_at_) {
+    gave_up_ = true;
+    for (auto& endpoint : endpoints_) endpoint->close_all(quic::ErrorCode::kShuttingDown, kWhyItStops);
+  } else {
+    end_quiet_connections();
+  }
+  stop_timer_.start(kStopPoll);
 }
 
-void Worker::check_stopped() {
-  if (is_stopping_ && !gave_up_ && relay_count_ == 0) patience_timer_.start(base::Milliseconds::zero());
+// A peer that has nothing under way can go to another gateway now. A connection ends as a whole, because new streams of
+// one that stays are refused; so whoever is blocked or busy on one keeps the whole of it until our patience is over.
+void Worker::end_quiet_connections() {
+  const base::TimePoint now = loop_.now();
+  for (auto& [connection, peer] : peers_) {
+    if (connection->has_unsent()) peer.busy_at = now;
+    for (const auto& [key, relay] : peer.relays) {
+      peer.busy_at = std::max(peer.busy_at, relay->awaits_redis() ? now : relay->last_passage());
+    }
+    const base::Duration quiet = std::max<base::Duration>(kQuietMin, connection->path_figures().rtt + kThinkingMax);
+    if (now - peer.busy_at >= quiet) connection->close(quic::ErrorCode::kShuttingDown, kWhyItStops);
+  }
 }
 
 }  // namespace anteroom::gateway

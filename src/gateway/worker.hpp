@@ -44,8 +44,9 @@ class Worker final : private quic::ConnectionEvents {
   /// Once all have listened.
   std::expected<void, std::string> share_ports();
   void start();
-  /// Any thread. New connections and streams are refused from now on; what is there goes on for so long, and then the
-  /// peers are told. `on_stopped` is called on the worker's thread when nothing is left.
+  /// Any thread. New connections and streams are refused from now on. A connection on which nothing is under way is
+  /// ended, in order; where something is, as far as can be told without RESP, it goes on for so long, and then the peer
+  /// is told. `on_stopped` is called on the worker's thread when nothing is left, and all has arrived that was to.
   void stop(base::Milliseconds patience, std::move_only_function<void()> on_stopped);
   void join();
 
@@ -56,6 +57,10 @@ class Worker final : private quic::ConnectionEvents {
 
  private:
   using Relays = std::unordered_map<Relay*, std::unique_ptr<Relay>>;
+  struct Peer {
+    Relays relays;
+    base::TimePoint busy_at{};  // while it stops: when something was last under way
+  };
 
   void on_established(quic::Connection& connection) override;
   void on_stream(quic::Connection& connection, std::unique_ptr<quic::Stream> stream) override;
@@ -64,8 +69,8 @@ class Worker final : private quic::ConnectionEvents {
 
   void retire(quic::Connection& connection, Relay& relay);
   void every_second();
-  void check_stopped();
-  void give_up();
+  void go_on_stopping();
+  void end_quiet_connections();
 
   WorkerOptions options_;
   net::EventLoop loop_;
@@ -74,12 +79,13 @@ class Worker final : private quic::ConnectionEvents {
   GatewayMetrics metrics_;
   const RelayContext relay_context_;
   std::vector<std::unique_ptr<quic::Endpoint>> endpoints_;
-  std::unordered_map<quic::Connection*, Relays> relays_;
+  std::unordered_map<quic::Connection*, Peer> peers_;
   std::size_t relay_count_ = 0;
   net::Timer second_timer_;
-  net::Timer patience_timer_;
+  net::Timer stop_timer_;
   bool is_stopping_ = false;
   bool gave_up_ = false;
+  base::TimePoint give_up_at_{};
   std::move_only_function<void()> on_stopped_;
   std::thread thread_;
 };

@@ -1,6 +1,7 @@
 // The gateway by itself: its flags, what a stream is, and the tests of the tool that it follows.
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <iomanip>
 #include <sstream>
 #include <string>
@@ -11,6 +12,7 @@
 #include "support/gateway_process.hpp"
 #include "support/ports.hpp"
 #include "support/rig.hpp"
+#include "support/udp_relay.hpp"
 
 namespace anteroom::test {
 namespace {
@@ -164,6 +166,47 @@ TEST_F(QuicGateway, StopLetsWhatIsUnderWayEnd) {
   EXPECT_EQ(gateway_->process().wait(), ExitStatus{.code = 0});
 }
 
+TEST_F(QuicGateway, StopWaitsUntilTheClientHasItsReplies) {
+  start();
+  UdpRelay network(gateway_->port());
+  const std::string value(450'000, 'v');
+  std::string output;
+  std::thread client([&] {
+    output = run_anteroom({"cli", "--quic", "-p", std::to_string(network.port()), "--pin", gateway_->pin()},
+                          {.input = "BLPOP queue 0 ; QUIT\n"})
+                 .output;
+  });
+  EXPECT_TRUE(
+      eventually([&] { return info_field(redis_.connect().ask("INFO", "clients").text, "blocked_clients") == "1"; }));
+  network.lose_everything(true);
+  redis_.connect().ask("RPUSH", "queue", value);
+  EXPECT_TRUE(eventually([&] { return gateway_->figure("relays") == 0; })) << "all is in the stream";
+
+  gateway_->process().send_signal(SIGTERM);
+  EXPECT_TRUE(eventually([&] { return gateway_->output().contains("event=stopping"); }));
+  EXPECT_FALSE(gateway_->process().wait(kQuietTime).has_value());
+  network.lose_everything(false);
+
+  client.join();
+  EXPECT_TRUE(output.contains(value)) << output.size();
+  EXPECT_EQ(gateway_->process().wait(), ExitStatus{.code = 0});
+}
+
+TEST_F(QuicGateway, StopDoesNotWaitForAFrontEndThatAsksForNothing) {
+  start();
+  AnteroomProcess front({.upstream = gateway_->url()});
+  ASSERT_TRUE(front.start());
+  RespClient client = front.connect();
+  EXPECT_EQ(client.ask("SET", "k", "v"), "+OK\r\n");
+  EXPECT_EQ(client.ask("GET", "k"), "$1\r\nv\r\n");
+
+  gateway_->process().send_signal(SIGTERM);
+
+  EXPECT_EQ(gateway_->process().wait(milliseconds(2'500)), ExitStatus{.code = 0}) << "half of its patience";
+  const Reply reply = client.ask("SET", "k", "w");
+  EXPECT_TRUE(contains(reply.text, "executed=no")) << reply;
+}
+
 // --- Limits and the log ---
 
 TEST_F(QuicGateway, SoftLimitOfOpenFilesIsRaised) {
@@ -175,6 +218,15 @@ TEST_F(QuicGateway, SoftLimitOfOpenFilesIsRaised) {
 
   EXPECT_EQ(finished.errors, "");
   EXPECT_EQ(finished.status, ExitStatus{.code = 0});
+}
+
+TEST_F(QuicGateway, HardLimitOfOpenFilesLowersItsOwnAndSaysSo) {
+  start_with({.upstream = redis_.url(Transport::kUnix), .workers = 1, .ulimit = "-n 60"});
+  EXPECT_TRUE(gateway_->output().contains("streams_max=4")) << gateway_->output();
+
+  const Finished finished = cli({}, "BLPOP a 0.3\nBLPOP a 0.3\nBLPOP a 0.3\nBLPOP a 0.3\nPING\n");
+
+  EXPECT_TRUE(finished.errors.contains("takes no more streams (stream reset, code 3)")) << finished.errors;
 }
 
 TEST_F(QuicGateway, OutageOfRedisIsOneLineAndItsEndAnother) {

@@ -314,6 +314,35 @@ TEST_F(GatewayRelay, RedisThatDoesNotReadIsStillHeard) {
   EXPECT_TRUE(run_until([&] { return at.stream.received == "-LOADING\r\n"; }));
 }
 
+// --- Whether something is under way ---
+
+TEST_F(GatewayRelay, RedisIsAwaitedFromAnyBytesUntilItSaysSomething) {
+  const Joined at = joined("question");
+  const Relay& relay = *side_.relays.front();
+  EXPECT_TRUE(relay.awaits_redis());
+
+  at.redis.send("answer");
+  ASSERT_TRUE(run_until([&] { return at.stream.received == "answer"; }));
+  EXPECT_FALSE(relay.awaits_redis());
+  const base::TimePoint answered = relay.last_passage();
+
+  at.stream.write("another");
+  ASSERT_TRUE(run_until([&] { return at.redis.received() == "questionanother"; }));
+  EXPECT_TRUE(relay.awaits_redis());
+  EXPECT_GE(relay.last_passage(), answered);
+}
+
+TEST_F(GatewayRelay, RedisIsAwaitedAfterTheEndOfRequests) {
+  const Joined at = joined("QUIT");
+  at.redis.send("+OK");
+  ASSERT_TRUE(run_until([&] { return at.stream.received == "+OK"; }));
+
+  at.stream.write_and_finish("");
+
+  ASSERT_TRUE(run_until([&] { return at.redis.has_ended(); }));
+  EXPECT_TRUE(side_.relays.front()->awaits_redis());
+}
+
 // --- What breaks ---
 
 TEST_F(GatewayRelay, LastWordsOfARedisThatBreaksOffArrive) {
