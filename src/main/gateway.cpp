@@ -133,12 +133,7 @@ std::optional<std::string> foreign_option(const config::Options& options) {
 // A stream has a connection to Redis, and that is an open file.
 std::size_t fit_streams(std::size_t wanted, unsigned workers) {
   const std::size_t fitting = server::fit_clients_into_fd_limit(wanted * workers, workers);
-  const std::size_t streams = std::clamp<std::size_t>(fitting / workers, 1, wanted);
-  if (streams < wanted) {
-    log::warn("gateway.streams_max lowered to fit the limit of open files",
-              {{"wanted", wanted}, {"streams_max", streams}});
-  }
-  return streams;
+  return std::clamp<std::size_t>(fitting / workers, 1, wanted);
 }
 
 std::expected<gateway::Options, std::string> gateway_options(const config::Options& options) {
@@ -192,6 +187,10 @@ int run_gateway(const config::Options& options) {
   if (!made) {
     log::shutdown();
     return refuse(made.error());
+  }
+  if (wanted->streams_max < options.gateway.streams_max) {
+    log::warn("gateway.streams_max lowered to fit the limit of open files",
+              {{"wanted", options.gateway.streams_max}, {"streams_max", wanted->streams_max}});
   }
   if (const auto fingerprint = net::key_fingerprint(wanted->tls.certificate_file)) {
     std::printf("pin=sha256:%s\n", fingerprint->c_str());
