@@ -20,7 +20,8 @@ build_packages=(
   'redis-server|valkey-server' 'redis-tools|valkey-tools'
 )
 # The clients of test/clients; npm brings those of Node.js. Only the distribution's own Python and Ruby see its packages.
-test_packages=(python3-redis ruby ruby-redis)
+# And ip(8), for networks of the tests' own.
+test_packages=(python3-redis ruby ruby-redis iproute2)
 tool_packages=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
   codespell shellcheck universal-ctags 'docker-compose|docker-compose-v2'

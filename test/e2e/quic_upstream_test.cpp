@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "support/gateway_process.hpp"
+#include "support/network_namespace.hpp"
 #include "support/rig.hpp"
 #include "support/udp_relay.hpp"
 
@@ -235,6 +236,38 @@ TEST_F(QuicUpstream, UnknownCertificateIsRefusedAndNamed) {
   const Reply reply = front_->connect().ask("SET", "k", "v");
 
   EXPECT_TRUE(contains(reply.text, "stage=tls executed=no"));
+}
+
+// The address that the front-end has toward the gateway goes, and another one comes, as of a machine that is moved to
+// another network.
+TEST(QuicRoaming, ConnectionSurvivesAnotherAddressOfOurs) {
+  const NetworkNamespace network;
+  const auto live_at = [](const std::string& address) {
+    NetworkNamespace::ip({"address", "add", address + "/32", "dev", "lo"});
+    NetworkNamespace::ip({"route", "replace", "local", "127.0.0.1", "dev", "lo", "table", "local", "src", address});
+  };
+  live_at("10.9.0.1");
+  RedisServer redis({.arguments = {"--protected-mode", "no"}});  // not all of its clients are at 127.0.0.1
+  ASSERT_TRUE(redis.start());
+  GatewayProcess gateway({.upstream = redis.url(Transport::kUnix)});
+  ASSERT_TRUE(gateway.start());
+  AnteroomProcess front({.upstream = gateway.url(0), .arguments = {"--workers", "1"}});
+  ASSERT_TRUE(front.start());
+  RespClient client = front.connect(Transport::kUnix);
+  const auto info = [&](const std::string& field) { return info_field(client.ask("INFO", "anteroom").text, field); };
+  EXPECT_EQ(client.ask("SET", "n", "0"), "+OK\r\n");
+  RespClient transaction = front.connect(Transport::kUnix);
+  EXPECT_EQ(transaction.ask("MULTI"), "+OK\r\n");
+
+  NetworkNamespace::ip({"address", "del", "10.9.0.1/32", "dev", "lo"});
+  live_at("10.9.0.2");
+
+  EXPECT_EQ(client.ask("INCR", "n"), ":1\r\n");
+  EXPECT_EQ(transaction.ask("INCR", "n"), "+QUEUED\r\n");
+  EXPECT_EQ(transaction.ask("EXEC"), "*1\r\n:2\r\n");
+  EXPECT_EQ(info("quic_upstream_migrations"), "1");
+  EXPECT_EQ(info("quic_upstream_handshakes"), "1");
+  EXPECT_EQ(info("upstream_losses"), "0");
 }
 
 }  // namespace
