@@ -106,7 +106,7 @@ def measure(how, processes, point, seconds):
     if load.stdout.readline().strip() != "warm":
         raise SystemExit("quic_cpu: the load has failed")
     before = sum(cpu_seconds(process.pid) for process in processes)
-    requests, elapsed, own = map(float, load.stdout.readline().split())
+    requests, elapsed, own = map(float, load.stdout.readline().split()[:3])
     after = sum(cpu_seconds(process.pid) for process in processes)
     load.wait()
     return {"us": 1e6 * (own + after - before) / requests, "rps": requests / elapsed}

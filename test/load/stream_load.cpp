@@ -1,17 +1,21 @@
 // GETs of one key over many streams of one transport, each in a closed loop with so many requests under way. For
-// test/bench/quic_cpu.py, which starts the servers and knows their processor time; this prints its own.
+// test/bench/quic_cpu.py and quic_loss.py, which start the servers and know their processor time; this prints its own.
 //
 //   stream_load --to unix|tcp|tls|quic --host H --port P | --path SOCKET [--ca FILE] [--name NAME] [--streams N]
 //               [--depth N] [--bytes N] [--seconds N]
 //
-// Prints "REQUESTS SECONDS CPU_SECONDS". The key is "k", and its value has as many bytes as were said.
+// Prints "REQUESTS SECONDS CPU_SECONDS P50_MS P99_MS ERRORS", errors being replies, too. The key is "k", and its value
+// has as many bytes as were said.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "metrics/quic_metrics.hpp"
@@ -77,11 +81,18 @@ Options parse(int argc, char** argv) {
   return out;
 }
 
+/// What all streams have got.
+struct Tally {
+  std::uint64_t replies = 0;
+  std::uint64_t errors = 0;
+  std::vector<float> milliseconds;  ///< of each
+};
+
 /// One stream: writes `depth` requests, and one more for each reply.
 class Asker final : private net::StreamEvents {
  public:
-  Asker(const Options& options, std::uint64_t& done)
-      : depth_(options.depth), reply_bytes_(options.bytes + std::to_string(options.bytes).size() + 5), done_(done) {}
+  Asker(const Options& options, Tally& tally)
+      : depth_(options.depth), reply_bytes_(options.bytes + std::to_string(options.bytes).size() + 5), tally_(tally) {}
 
   void begin(std::unique_ptr<net::ByteStream> stream) {
     stream_ = std::move(stream);
@@ -93,6 +104,7 @@ class Asker final : private net::StreamEvents {
  private:
   void ask(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) out_ += "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+    asked_at_.insert(asked_at_.end(), count, Clock::now());
     flush();
   }
   void flush() {
@@ -106,11 +118,34 @@ class Asker final : private net::StreamEvents {
     const net::IoResult got = stream_->read(scratch());
     if (got.status == Status::kWouldBlock) return;
     if (got.status != Status::kOk) die("a stream ended");
-    received_ += got.bytes;
-    const std::size_t replies = received_ / reply_bytes_;
-    received_ %= reply_bytes_;
-    done_ += replies;
-    if (replies > 0) ask(replies);
+    const std::size_t replies = count_replies({scratch().data(), got.bytes});
+    if (replies == 0) return;
+    tally_.replies += replies;
+    const Clock::time_point now = Clock::now();
+    for (std::size_t i = 0; i < replies; ++i) {
+      tally_.milliseconds.push_back(std::chrono::duration<float, std::milli>(now - asked_at_.front()).count());
+      asked_at_.pop_front();
+    }
+    ask(replies);
+  }
+  // Those that end in `bytes`: values of the size that was said, and errors, which are lines.
+  std::size_t count_replies(std::string_view bytes) {
+    std::size_t ended = 0;
+    while (!bytes.empty()) {
+      if (received_ == 0) is_error_ = bytes.front() == '-';
+      const std::size_t line = bytes.find('\n');
+      const std::size_t left =
+          is_error_ ? (line == bytes.npos ? bytes.size() + 1 : line + 1) : reply_bytes_ - received_;
+      if (left > bytes.size()) {
+        received_ += bytes.size();
+        return ended;
+      }
+      bytes.remove_prefix(left);
+      received_ = 0;
+      ++ended;
+      if (is_error_) ++tally_.errors;
+    }
+    return ended;
   }
   void on_writable() override { flush(); }
   static std::span<char> scratch() {
@@ -120,11 +155,20 @@ class Asker final : private net::StreamEvents {
 
   const std::size_t depth_;
   const std::size_t reply_bytes_;
-  std::uint64_t& done_;
+  Tally& tally_;
   std::unique_ptr<net::ByteStream> stream_;
+  std::deque<Clock::time_point> asked_at_;
   std::string out_;
-  std::size_t received_ = 0;
+  std::size_t received_ = 0;  // of a reply that has not ended
+  bool is_error_ = false;
 };
+
+double quantile(std::vector<float>& values, double part) {
+  if (values.empty()) return 0;
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(values.size() - 1) * part);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
 
 double cpu_seconds() {
   rusage usage{};
@@ -158,7 +202,12 @@ int main(int argc, char** argv) {
   target.host = options.host;
   target.port = options.port;
   target.unix_path = options.path;
-  if (options.transport == "tls") target.tls = {.contexts = contexts(options, false), .server_name = options.name};
+  // Where packets are lost, some handshakes take long.
+  constexpr base::Milliseconds kHandshakePatience{20'000};
+  target.connect_timeout = kHandshakePatience;
+  if (options.transport == "tls") {
+    target.tls = {.contexts = contexts(options, false), .server_name = options.name, .timeout = kHandshakePatience};
+  }
   if (options.transport == "quic") {
     dialer = std::make_unique<quic::Dialer>(loop, resolver, mailbox,
                                             quic::DialTarget{.host = options.host,
@@ -169,11 +218,11 @@ int main(int argc, char** argv) {
     target.lanes = dialer.get();
   }
 
-  std::uint64_t done = 0;
+  Tally tally;
   std::vector<std::unique_ptr<Asker>> askers;
   std::vector<std::unique_ptr<net::Connector>> connectors;
   for (std::size_t i = 0; i < options.streams; ++i) {
-    Asker* const asker = askers.emplace_back(std::make_unique<Asker>(options, done)).get();
+    Asker* const asker = askers.emplace_back(std::make_unique<Asker>(options, tally)).get();
     connectors.push_back(std::make_unique<net::Connector>(loop, resolver, mailbox));
     connectors.back()->start(target, [asker](net::Connector::Result result) {
       if (!result) die(result.error().text);
@@ -186,7 +235,9 @@ int main(int argc, char** argv) {
   Clock::time_point began;
   net::Timer end(loop, [&] { loop.stop(); });
   net::Timer warm(loop, [&] {
-    done_before = done;
+    done_before = tally.replies;
+    tally.milliseconds.clear();
+    tally.errors = 0;
     cpu_before = cpu_seconds();
     began = Clock::now();
     std::puts("warm");
@@ -195,8 +246,10 @@ int main(int argc, char** argv) {
   });
   warm.start(std::chrono::milliseconds(static_cast<long>(options.seconds * 100)));
   loop.run();
-  std::printf("%llu %f %f\n", static_cast<unsigned long long>(done - done_before),
-              std::chrono::duration<double>(Clock::now() - began).count(), cpu_seconds() - cpu_before);
+  const double cpu = cpu_seconds() - cpu_before;
+  std::printf("%llu %f %f %.3f %.3f %llu\n", static_cast<unsigned long long>(tally.replies - done_before),
+              std::chrono::duration<double>(Clock::now() - began).count(), cpu, quantile(tally.milliseconds, 0.5),
+              quantile(tally.milliseconds, 0.99), static_cast<unsigned long long>(tally.errors));
   std::fflush(stdout);
   std::_Exit(0);
 }
