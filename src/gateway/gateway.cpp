@@ -90,6 +90,7 @@ void Gateway::reload() {
 void Gateway::log_figures() const {
   std::vector<log::Field> fields;
   std::vector<const metrics::QuicMetrics*> all;
+  all.reserve(workers_.size());
   for (const auto& worker : workers_) all.push_back(&worker->quic_metrics());
   for (const auto& [name, value] : metrics::quic_figures(all)) fields.emplace_back(name, value);
   for (const GatewayField& field : gateway_fields()) {

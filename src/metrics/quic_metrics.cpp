@@ -76,6 +76,7 @@ std::vector<QuicFigure> quic_figures(std::span<const QuicMetrics* const> workers
   };
   const std::int64_t connections = std::max<std::int64_t>(1, sum(read<&M::connections>));
   std::vector<QuicFigure> out;
+  out.reserve(kFields.size());
   for (const Field& field : kFields) {
     out.push_back({field.name, sum(field.value) / (field.is_of_a_path ? connections : 1)});
   }

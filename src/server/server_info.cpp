@@ -89,6 +89,7 @@ using M = metrics::WorkerMetrics;
 void add_quic(Section& section, const std::string& prefix, const std::vector<std::unique_ptr<Worker>>& workers,
               metrics::QuicMetrics M::* which) {
   std::vector<const metrics::QuicMetrics*> all;
+  all.reserve(workers.size());
   for (const auto& worker : workers) all.push_back(&(worker->metrics().*which));
   for (const auto& [name, value] : metrics::quic_figures(all)) section.add_signed(prefix + std::string(name), value);
 }
