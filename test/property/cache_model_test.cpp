@@ -49,7 +49,9 @@ std::vector<std::uint64_t> hashes() {
 class Runner {
  public:
   Runner(const Options& options, bool evicts_alike)
-      : evicts_alike_(evicts_alike), cache_(options, kSeed), model_(options, hashes(), kOwners) {
+      : evicts_alike_(evicts_alike),
+        cache_(options, kSeed),
+        model_(evicts_alike ? options : without_a_limit(options), hashes(), kOwners) {
     for (std::size_t key = 0; key < kKeys; ++key) {
       for (const std::string_view command : kCommands)
         requests_.push_back(std::string(command) + " " + key_names()[key]);
@@ -90,6 +92,11 @@ class Runner {
     const auto value = code_ % static_cast<std::uint32_t>(base);
     code_ /= static_cast<std::uint32_t>(base);
     return value;
+  }
+  // What the cache has evicted is taken out; the reference must not choose others.
+  static Options without_a_limit(Options options) {
+    options.capacity = 1'000'000;
+    return options;
   }
   Id any_id() {
     const std::size_t key = digit(kKeys);
