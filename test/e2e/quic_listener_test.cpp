@@ -24,6 +24,8 @@ class QuicListener : public testing::Test {
                                            std::to_string(port_) + R"(,"tls_cert":")" + files_.certificate +
                                            R"(","tls_key":")" + files_.key + '"' + members + "}]}" + more + "}"});
     ASSERT_TRUE(front_->start());
+    // It takes clients over TCP a moment before.
+    ASSERT_TRUE(eventually([&] { return contains(front_->output(), "event=started"); }));
   }
   [[nodiscard]] Finished cli(std::vector<std::string> arguments, const std::string& script = "") const {
     std::vector<std::string> all{"cli",      "--quic",        "-p",       std::to_string(port_), "--cacert",
