@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
@@ -92,7 +93,8 @@ TEST_P(Ordering, BytesThatArriveOneByOneAreTheSameCommands) {
 TEST_P(Ordering, ManyClientsEachGetTheirOwnTokensBack) {
   constexpr int kClients = 16;
   constexpr int kRounds = 40;
-  std::atomic<int> wrong{0};
+  std::mutex mutex;
+  std::vector<std::string> wrong;  // what came instead of what
   std::vector<std::thread> threads;
   for (int c = 0; c < kClients; ++c) {
     threads.emplace_back([&, c, user = client()]() mutable {
@@ -107,12 +109,17 @@ TEST_P(Ordering, ManyClientsEachGetTheirOwnTokensBack) {
           expected.insert(expected.end(), {std::string{kOk}, bulk(token), bulk(token), bulk(token)});
         }
         user.send_raw(pipeline);
-        for (const std::string& each : expected) wrong += user.read() == each ? 0 : 1;
+        for (const std::string& each : expected) {
+          const Reply reply = user.read();
+          if (reply == each) continue;
+          const std::lock_guard lock{mutex};
+          wrong.push_back(escaped(reply.raw, 100) + " for " + escaped(each, 100));
+        }
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(wrong, std::vector<std::string>{});
 }
 
 TEST_P(Ordering, ALongPipelineIsAnsweredCompletelyToAClientThatReadsLate) {
