@@ -198,6 +198,15 @@ class GatewayRelay : public quic::QuicTest {
     EXPECT_TRUE(run_until([&] { return redis.received() == first; }));
     return {stream, redis};
   }
+  /// With a client that does not read, so that most of a reply stays where it is.
+  Joined joined_with_little_room() {
+    options_.send_bytes_max = 32 << 10;
+    client_options_ = options_;
+    client_options_->stream_window = 64 << 10;
+    const Joined at = joined("GET");
+    at.stream.read(false);
+    return at;
+  }
   [[nodiscard]] bool is_done() {
     return run_until([&] { return side_.done == 1 && side_.relays.empty() && metrics_.relays.value() == 0; });
   }

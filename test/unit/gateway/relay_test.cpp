@@ -362,11 +362,7 @@ TEST_F(GatewayRelay, LastWordsOfARedisThatBreaksOffArrive) {
 
 // Writing fails then, the client is told to stop, and answers that with a reset.
 TEST_F(GatewayRelay, RepliesArriveAlsoWhenTheClientWroteToARedisThatHadClosed) {
-  options_.send_bytes_max = 32 << 10;
-  client_options_ = options_;
-  client_options_->stream_window = 64 << 10;
-  const Joined at = joined("GET");
-  at.stream.read(false);
+  const Joined at = joined_with_little_room();
   const std::string reply = numbers(150'000);
   ASSERT_EQ(at.redis.send(reply), reply.size());
   pass(test::kQuietTime);
@@ -384,11 +380,7 @@ TEST_F(GatewayRelay, RepliesArriveAlsoWhenTheClientWroteToARedisThatHadClosed) {
 }
 
 TEST_F(GatewayRelay, ClientThatHasGoneAfterRedisClosedIsNoticed) {
-  options_.send_bytes_max = 32 << 10;
-  client_options_ = options_;
-  client_options_->stream_window = 64 << 10;
-  const Joined at = joined("GET");
-  at.stream.read(false);
+  const Joined at = joined_with_little_room();
   at.redis.send(numbers(150'000));
   pass(test::kQuietTime);
   at.redis.close();
