@@ -89,6 +89,9 @@ class Connection {
   /// A client's: what streams say goes with the first flight. If the server does not take it so, it is sent again after
   /// the handshake, and nobody notices.
   [[nodiscard]] bool takes_early_data() const noexcept { return takes_early_data_; }
+  /// The peer stops: it has refused a stream for that (ErrorCode::kShuttingDown), lets those run that it has, and takes
+  /// no other.
+  [[nodiscard]] bool peer_is_leaving() const noexcept { return peer_is_leaving_; }
   /// A ticket was used for the handshake, and taken.
   [[nodiscard]] bool was_resumed() const noexcept { return was_resumed_; }
   /// What the peer has given so far for the next connection.
@@ -224,6 +227,7 @@ class Connection {
   bool is_established_ = false;
   bool was_resumed_ = false;
   bool takes_early_data_ = false;
+  bool peer_is_leaving_ = false;
   bool established_untold_ = false;
   bool streams_available_untold_ = false;
   bool end_untold_ = false;

@@ -146,6 +146,7 @@ void Connection::note_peer_reset(std::uint64_t code) {
   metrics::QuicMetrics& counts = endpoint_.metrics_;
   counts.resets_received.add();
   counts.resets_by_code[std::min<std::size_t>(code, counts.resets_by_code.size() - 1)].add();
+  if (code == static_cast<std::uint64_t>(ErrorCode::kShuttingDown)) peer_is_leaving_ = true;
 }
 
 void Connection::count_losses() {

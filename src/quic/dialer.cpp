@@ -28,6 +28,7 @@ Dialer::~Dialer() { *self_ = nullptr; }
 net::LaneSource::Ticket Dialer::open(Done done) {
   const Ticket ticket{++tickets_};
   waiters_.push_back({ticket, std::move(done), loop_.now()});
+  leave_if_stopping();
   if (state_ == State::kDown) {
     dial();
   } else if (may_open()) {
@@ -93,6 +94,21 @@ void Dialer::on_deadline() {
 
 // --- The connection ---
 
+bool Dialer::is_current(const Connection& connection) const {
+  return endpoint_ != nullptr && endpoint_->connection() == &connection;
+}
+
+// Perhaps another gateway has taken its place, or its name stands for others, too.
+void Dialer::leave_if_stopping() {
+  if (state_ != State::kUp) return;
+  const Connection* const connection = endpoint_->connection();
+  if (connection == nullptr || !connection->peer_is_leaving()) return;
+  resumption_ = connection->resumption();
+  retire_endpoint();
+  deadline_.cancel();
+  state_ = State::kDown;
+}
+
 void Dialer::dial() {
   state_ = State::kResolving;
   next_address_ = 0;
@@ -133,7 +149,7 @@ void Dialer::try_address() {
   give_up({.stage = net::ConnectStage::kQuic, .error = EPROTO, .text = std::move(why)});
 }
 
-void Dialer::on_established(Connection&) {
+void Dialer::on_established(Connection&) {  // only the newest is not yet
   state_ = State::kUp;
   for (Waiter& waiter : waiters_) waiter.since = loop_.now();  // for a stream, from now on
   serve();
@@ -144,9 +160,12 @@ void Dialer::on_stream(Connection&, std::unique_ptr<Stream> stream) {
   stream->reset(ErrorCode::kLimit);
 }
 
-void Dialer::on_streams_available(Connection&) { serve(); }
+void Dialer::on_streams_available(Connection& connection) {
+  if (is_current(connection)) serve();
+}
 
 void Dialer::on_closed(Connection& connection, const CloseReason& reason) {
+  if (!is_current(connection)) return;  // one that was left; who had a lane of it knows
   if (connection.is_established()) {
     resumption_ = connection.resumption();
   } else {
@@ -199,6 +218,10 @@ void Dialer::give_up(net::ConnectError error) {
 
 void Dialer::tick() {
   std::erase_if(former_, [](const auto& endpoint) { return endpoint->connections() == 0; });
+  for (const auto& endpoint : former_) {
+    if (endpoint->connection()->streams() == 0) endpoint->close_all(ErrorCode::kNone, "");
+    endpoint->tick();
+  }
   if (endpoint_ != nullptr) endpoint_->tick();
 }
 
@@ -207,6 +230,7 @@ void Dialer::close() {
   deadline_.cancel();
   if (state_ == State::kResolving) give_up(error_of({.kind = CloseReason::Kind::kLocal}));
   if (endpoint_ != nullptr) endpoint_->close_all(ErrorCode::kNone, "");
+  for (const auto& endpoint : former_) endpoint->close_all(ErrorCode::kNone, "");
 }
 
 }  // namespace anteroom::quic

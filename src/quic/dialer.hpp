@@ -26,9 +26,10 @@ struct DialTarget {
   Options options{};  ///< options.handshake_timeout is for each address that the host has
 };
 
-/// The one QUIC connection of a worker to a gateway, made when the first lane is wanted and again when it has ended and
-/// another one is. A lane is a stream: opening it costs no round trip once the connection is there. Keeps tickets, so
-/// that coming back costs no certificates.
+/// The one QUIC connection of a worker to a gateway, made when the first lane is wanted, and again when it has ended,
+/// or the gateway stops, and another one is. A lane is a stream: opening it costs no round trip once the connection is
+/// there. Keeps tickets, so that coming back costs no certificates. Lanes at a gateway that stops are left to end
+/// there.
 ///
 /// Whoever waits when the connection cannot be made hears why, with stage quic; when to try again is his business. Loop
 /// thread only; the references outlive it.
@@ -65,6 +66,8 @@ class Dialer final : public net::LaneSource, private ConnectionEvents {
   void on_streams_available(Connection& connection) override;
   void on_closed(Connection& connection, const CloseReason& reason) override;
 
+  [[nodiscard]] bool is_current(const Connection& connection) const;
+  void leave_if_stopping();
   void dial();
   void on_resolved(net::Resolved resolved);
   void try_address();
@@ -90,7 +93,7 @@ class Dialer final : public net::LaneSource, private ConnectionEvents {
   std::vector<net::Address> addresses_;
   std::size_t next_address_ = 0;
   std::unique_ptr<Endpoint> endpoint_;
-  std::vector<std::unique_ptr<Endpoint>> former_;  // linger until late packets have had their answer
+  std::vector<std::unique_ptr<Endpoint>> former_;  // until their last lane and late packets have had their answer
   Resumption resumption_;
   std::shared_ptr<const net::TlsContext> context_;  // under whose rules resumption_ came about
   net::Timer deadline_;                             // of the lookup, or of the oldest waiter
