@@ -44,7 +44,7 @@ struct ConnectionCallbacks {
     if (ngtcp2_is_bidi_stream(id) == 0) return 0;
     Connection& connection = of(user);
     connection.opened_.push_back(connection.add_stream(id));
-    connection.endpoint_.mark_eventful(connection);
+    connection.endpoint_.mark_dirty(connection);
     return 0;
   }
 
@@ -94,7 +94,7 @@ struct ConnectionCallbacks {
     if (stream == nullptr) return 0;
     auto& core = *static_cast<StreamCore*>(stream);
     if (!std::exchange(core.is_blocked, false)) return 0;
-    if (core.out.unsent_bytes() > 0 || (core.wants_fin && !core.fin_sent)) of(user).mark_ready(core);
+    if (core.has_to_send()) of(user).mark_ready(core);
     return 0;
   }
 

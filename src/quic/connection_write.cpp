@@ -65,15 +65,19 @@ void Connection::write() {
 
 // The next stream that has something to send and may, with what it offers; null for control frames alone.
 StreamCore* Connection::next_offer(std::span<iovec> pieces, std::size_t& count, bool& with_fin) {
-  while (!ready_.empty()) {
+  for (std::size_t left = ready_.size(); left > 0; --left) {
     StreamCore& core = *ready_.front();
     const std::size_t unsent = core.out.unsent_bytes();
-    if (unsent == 0 && (!core.wants_fin || core.fin_sent) && !std::exchange(core.must_probe, false)) {
+    if (!core.has_to_send() && !std::exchange(core.must_probe, false)) {
       drop_ready(core);
       continue;
     }
-    // An end alone needs no credit of the connection.
-    if (unsent > 0 && ngtcp2_conn_get_max_data_left(conn_) == 0) return nullptr;
+    // An end alone needs no credit of the connection, and does not wait for it behind others.
+    if (unsent > 0 && ngtcp2_conn_get_max_data_left(conn_) == 0) {
+      ready_.pop_front();
+      ready_.push_back(&core);
+      continue;
+    }
     count = core.out.fill_unsent(pieces);
     std::size_t offered = 0;
     for (const iovec& piece : pieces.first(count)) offered += piece.iov_len;
@@ -113,7 +117,7 @@ void Connection::settle_offer(StreamCore& core, std::ptrdiff_t result, std::ptrd
     core.out.mark_sent(static_cast<std::size_t>(taken));
     if (with_fin && core.out.unsent_bytes() == 0) core.fin_sent = true;
     drop_ready(core);
-    if (core.out.unsent_bytes() > 0 || (core.wants_fin && !core.fin_sent)) mark_ready(core);  // behind the others
+    if (core.has_to_send()) mark_ready(core);  // behind the others
   }
   switch (result) {
     case NGTCP2_ERR_STREAM_DATA_BLOCKED:

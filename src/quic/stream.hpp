@@ -53,6 +53,8 @@ struct StreamCore : std::enable_shared_from_this<StreamCore> {
   bool wants_write = false;
   bool is_eventful = false;  ///< in the connection's list of those whose owner may have to be told
 
+  /// Bytes, or the end.
+  [[nodiscard]] bool has_to_send() const noexcept { return out.unsent_bytes() > 0 || (wants_fin && !fin_sent); }
   [[nodiscard]] bool is_readable() const noexcept;
   [[nodiscard]] bool is_writable() const noexcept;
   /// Tells the owner what it wants to hear, if it is so, and goes on to in later turns.

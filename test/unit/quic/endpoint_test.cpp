@@ -191,6 +191,32 @@ TEST_F(QuicEndpoint, UnreadBytesOfAllStreamsHaveALimit) {
   }));
 }
 
+TEST_F(QuicEndpoint, EndOfAStreamDoesNotWaitForTheCreditOfOthers) {
+  options_.stream_window = 64 << 10;
+  options_.connection_window = 128 << 10;
+  options_.unread_bytes_max = 128 << 10;
+  Side& client = connected();
+  StreamEnd& done = client.open();
+  done.write("a");
+  ASSERT_TRUE(run_until([&] { return done.received == "a"; }));
+  there().echoes = false;
+  for (int i = 0; i < 20; ++i) client.open().write("a");
+  ASSERT_TRUE(run_until([&] { return there().streams.size() == 21; }));
+  for (auto& stream : there().streams) {
+    if (stream != there().streams[0]) stream->read(false);
+  }
+  for (auto& stream : client.streams) {
+    if (stream != client.streams[0]) stream->write(std::string(64 << 10, 'x'));
+  }
+  pass(test::kQuietTime);
+  ASSERT_TRUE(client_->has_unsent());
+
+  done.write_and_finish("");
+
+  EXPECT_TRUE(run_until([&] { return done.has_ended(); }));
+  EXPECT_TRUE(client_->has_unsent());
+}
+
 TEST_F(QuicEndpoint, StreamsBeyondTheLimitWaitForOthersToEnd) {
   options_.streams_max = 3;
   Side& client = connected();
