@@ -18,6 +18,7 @@
 #include "net/self_signed.hpp"
 #include "net/socket_stream.hpp"
 #include "server/fd_limit.hpp"
+#include "server/lanes.hpp"
 #include "server/worker_options.hpp"
 #ifdef ANTEROOM_QUIC
 #include "gateway/gateway.hpp"
@@ -202,7 +203,7 @@ int run_gateway(const config::Options& options) {
   return 0;
 #else
   static_cast<void>(options);
-  return refuse("this build has no QUIC: it needs ngtcp2 1.11 or newer");
+  return refuse(std::string(server::kNoQuic));
 #endif
 }
 

@@ -341,7 +341,7 @@ void Connection::fail_streams() {
 
 void Connection::note_news(bool& news) {
   news = true;
-  endpoint_.mark_eventful(*this);
+  endpoint_.mark_dirty(*this);
 }
 
 // --- Telling ---

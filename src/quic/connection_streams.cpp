@@ -37,7 +37,7 @@ void Connection::drop_ready(StreamCore& core) noexcept {
 void Connection::mark_eventful(StreamCore& core) {
   if (std::exchange(core.is_eventful, true)) return;
   eventful_.push_back(core.shared_from_this());
-  endpoint_.mark_eventful(*this);
+  endpoint_.mark_dirty(*this);
 }
 
 void Connection::take_input(StreamCore& core, std::span<const std::uint8_t> bytes, bool is_last) {

@@ -25,11 +25,6 @@ constexpr std::size_t kFirstIdBytes = 18;  // of a client's first destination id
 
 void fill_random(std::span<std::uint8_t> out) { base::fill_random(std::as_writable_bytes(out)); }
 
-ngtcp2_addr as_addr(const net::Address& address) {
-  // ngtcp2 only reads it.
-  return {const_cast<sockaddr*>(address.data()), address.size()};
-}
-
 ngtcp2_cc_algo algorithm(Congestion congestion) {
   switch (congestion) {
     case Congestion::kCubic:
@@ -128,6 +123,14 @@ Endpoint::Created Endpoint::connect(net::EventLoop& loop, const net::Address& re
   return endpoint;
 }
 
+// Of addresses that outlive it.
+ngtcp2_path Endpoint::path_between(const net::Address& local, const net::Address& remote) {
+  const auto end = [](const net::Address& address) {
+    return ngtcp2_addr{const_cast<sockaddr*>(address.data()), address.size()};  // ngtcp2 only reads it
+  };
+  return {end(local), end(remote), nullptr};
+}
+
 void Endpoint::settings(ngtcp2_settings& settings, ngtcp2_transport_params& params) const {
   ngtcp2_settings_default(&settings);
   settings.initial_ts = now_ns();
@@ -160,7 +163,7 @@ void Endpoint::begin_as_client(const std::shared_ptr<const net::TlsContext>& tls
   ngtcp2_cid own{};
   make_id(first, kFirstIdBytes);
   make_id(own, kOwnIdBytes);
-  const ngtcp2_path path{as_addr(socket_->local()), as_addr(remote_), nullptr};
+  const ngtcp2_path path = path_between(socket_->local(), remote_);
   ngtcp2_conn* conn = nullptr;
   ANTEROOM_CHECK(ngtcp2_conn_client_new(&conn, &first, &own, &path, NGTCP2_PROTO_VER_V1, &connection_callbacks(false),
                                         &set, &params, nullptr, connection.get()) == 0);
@@ -320,7 +323,7 @@ bool Endpoint::migrate() {
   if (is_server_ || one == nullptr || one->is_closing() || !one->is_established()) return false;
   auto socket = net::UdpSocket::connect(loop_, remote_, socket_options(options_, false), metrics_);
   if (!socket) return false;
-  ngtcp2_path path{as_addr((*socket)->local()), as_addr(remote_), nullptr};
+  const ngtcp2_path path = path_between((*socket)->local(), remote_);
   if (ngtcp2_conn_initiate_immediate_migration(one->conn_, &path, now_ns()) != 0) return false;
   socket_ = std::move(*socket);
   socket_->start(*this);

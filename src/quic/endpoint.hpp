@@ -111,7 +111,6 @@ class Endpoint final : private net::UdpEvents {
   // For Connection.
   void schedule();
   void mark_dirty(Connection& connection);
-  void mark_eventful(Connection& connection) { mark_dirty(connection); }
   void on_handshake(Connection& connection);
   void remember(Connection& connection, const ngtcp2_cid& id);
   void forget(Connection& connection, const ngtcp2_cid& id);
@@ -123,7 +122,10 @@ class Endpoint final : private net::UdpEvents {
   void adopt(std::unique_ptr<Connection> connection);
   void run();
   void settings(ngtcp2_settings& settings, ngtcp2_transport_params& params) const;
-  [[nodiscard]] static ngtcp2_path path_of(const net::Datagram& datagram);
+  [[nodiscard]] static ngtcp2_path path_between(const net::Address& local, const net::Address& remote);
+  [[nodiscard]] static ngtcp2_path path_of(const net::Datagram& datagram) {
+    return path_between(datagram.to, datagram.from);
+  }
   void on_unknown(const net::Datagram& datagram, const ngtcp2_version_cid& ids);
   void begin_connection(const net::Datagram& datagram, const ngtcp2_pkt_hd& first);
   [[nodiscard]] bool has_room_for(const net::Address& from) const;

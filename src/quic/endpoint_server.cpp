@@ -23,15 +23,7 @@ constexpr std::uint8_t kLongHeader = 0x80;
 constexpr std::size_t kResetTrailBytes = NGTCP2_STATELESS_RESET_TOKENLEN;
 constexpr std::size_t kResetBytesMax = 42;
 
-ngtcp2_addr as_addr(const net::Address& address) {
-  return {const_cast<sockaddr*>(address.data()), address.size()};  // ngtcp2 only reads it
-}
-
 }  // namespace
-
-ngtcp2_path Endpoint::path_of(const net::Datagram& datagram) {
-  return {as_addr(datagram.to), as_addr(datagram.from), nullptr};
-}
 
 void Endpoint::on_datagram(const net::Datagram& datagram) {
   ngtcp2_version_cid ids{};
