@@ -96,8 +96,9 @@ struct LinkContext {
 ///       '----- the pause is over ------ backoff <----- failure
 ///
 /// Requests wait while it dials; while it is in backoff they are refused with the last error, unless another connection
-/// has found the upstream back. A byte that nobody asked
-/// for ends the link: whoever got the next reply might get another one's.
+/// has found the upstream back. A byte that nobody asked for ends the link: whoever got the next reply might get
+/// another one's. Time in which this process did not run is not held against the server: before anything expires, it
+/// has a second more.
 class Link final : private net::StreamEvents {
  public:
   enum class State : std::uint8_t { kIdle, kDialing, kHandshaking, kUp, kBackoff, kClosed };
@@ -172,6 +173,7 @@ class Link final : private net::StreamEvents {
   void update_congestion();
   void on_timer();
   void check_deadlines();
+  [[nodiscard]] bool must_look_again(base::TimePoint now);
   void arm_deadline_timer();
   [[nodiscard]] base::TimePoint next_deadline() const;
 
@@ -198,6 +200,8 @@ class Link final : private net::StreamEvents {
   resp::ReplyScanner scanner_;
   std::size_t scanned_ = 0;  // bytes at the front of in_ that the scanner has seen, all of one unfinished reply
   base::TimePoint last_write_progress_{};
+  base::TimePoint look_due_{};  // at the deadlines
+  bool has_looked_late_ = false;
   base::TimePoint last_used_{};
   bool flush_scheduled_ = false;
   bool write_blocked_ = false;

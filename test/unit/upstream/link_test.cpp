@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "unit/upstream/link_test_fixture.hpp"
@@ -216,6 +217,22 @@ TEST_F(LinkTest, LateReplyIsThrownAwayAndTheNextOneReachesItsRequest) {
   EXPECT_EQ(events_[1].reply, "");
   EXPECT_EQ(events_[2].reply, "+next\r\n");
   EXPECT_EQ(metrics_.upstream_timeouts.value(), 1u);
+}
+
+TEST_F(LinkTest, TimeInWhichThisProcessDidNotRunIsNotHeldAgainstTheServer) {
+  options_.response_timeout = milliseconds(300);
+  submit(1, "A");
+  auto& server = server_with(1);
+
+  std::this_thread::sleep_for(milliseconds(800));  // nobody runs, as on a machine that is paused
+  run_turn();
+  run_turn();
+  EXPECT_EQ(events_[1].expired, "");
+  server.send("+a\r\n");
+
+  ASSERT_TRUE(answered(1));
+  submit(2, "B");
+  EXPECT_TRUE(expired(2)) << "the server's own time is";
 }
 
 TEST_F(LinkTest, PeerThatIsSilentForTwoTimeoutsIsLeft) {
