@@ -64,8 +64,9 @@ class QuicConnection {
   [[nodiscard]] virtual std::unique_ptr<Stream> open_stream() = 0;
   /// Until every query has had its reply or error, or for so long. True: nothing is due any more.
   virtual bool run(std::chrono::milliseconds timeout) = 0;
-  /// The same until `is_done` says so, which is asked again after replies and pushes: for who waits for messages.
-  /// False: the time is over, or nothing can come any more because all streams have ended.
+  /// The same until `is_done` says so, which is asked again after replies and pushes, and when the other side
+  /// allows more streams: for who waits for messages, or for a stream.
+  /// False: the time is over, or nothing can come any more because all streams have ended, or the connection.
   virtual bool run_until(const std::function<bool()>& is_done, std::chrono::milliseconds timeout) = 0;
 };
 

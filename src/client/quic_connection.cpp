@@ -131,7 +131,7 @@ class Connection final : public QuicConnection, private quic::ConnectionEvents {
   void on_stream(quic::Connection&, std::unique_ptr<quic::Stream> stream) override {
     stream->reset(quic::ErrorCode::kLimit);
   }
-  void on_streams_available(quic::Connection&) override {}
+  void on_streams_available(quic::Connection&) override { loop_.stop(); }
   void on_closed(quic::Connection&, const quic::CloseReason& reason) override {
     is_up_ = false;
     why_closed_ = reason.text.empty() ? "the connection was closed" : reason.text;
@@ -333,7 +333,10 @@ bool Connection::run(std::chrono::milliseconds timeout) {
 
 bool Connection::run_until(const std::function<bool()>& is_done, std::chrono::milliseconds timeout) {
   deadline_.start(timeout);
-  while (!is_done() && deadline_.is_running() && std::ranges::any_of(streams_, &ClientStream::is_open)) loop_.run();
+  const auto may_come = [this] {
+    return streams_.empty() ? is_up_ : std::ranges::any_of(streams_, &ClientStream::is_open);
+  };
+  while (!is_done() && deadline_.is_running() && may_come()) loop_.run();
   deadline_.cancel();
   return is_done();
 }

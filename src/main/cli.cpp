@@ -146,6 +146,7 @@ struct Task {
   Pipeline commands;
   std::unique_ptr<client::QuicConnection::Stream> stream{};
   std::vector<std::string> lines{};
+  std::size_t due = 0;  ///< replies
 };
 
 class Script {
@@ -156,11 +157,11 @@ class Script {
   void begin(Pipeline commands) {
     tasks_.push_back(std::make_unique<Task>(Task{.commands = std::move(commands)}));
     Task& task = *tasks_.back();
-    task.stream = connection_.open_stream();
-    if (task.stream == nullptr) {
+    if (!open_stream(task)) {
       complain("no more streams");
       return;
     }
+    task.due = task.commands.size();
     const std::size_t number = ++streams_;
     for (const Command& command : task.commands) {
       say("> ", number, command.front());
@@ -184,7 +185,20 @@ class Script {
   [[nodiscard]] bool has_failed() const noexcept { return has_failed_; }
 
  private:
+  // More than the other side allows wait for others to end.
+  bool open_stream(Task& task) {
+    const auto opens = [this, &task] {
+      if (task.stream == nullptr) task.stream = connection_.open_stream();
+      if (task.stream != nullptr) return true;
+      for (const auto& other : tasks_) {
+        if (other->due == 0) other->stream.reset();
+      }
+      return false;
+    };
+    return opens() || connection_.run_until(opens, options_.quic.timeout);
+  }
   void take(Task& task, std::expected<std::string, client::QuicError> reply) {
+    if (task.due > 0) --task.due;
     if (!reply) {
       const auto& code = reply.error().reset_code;
       complain(reply.error().text + (code ? " (stream reset, code " + std::to_string(*code) + ")" : ""));

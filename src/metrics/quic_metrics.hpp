@@ -18,7 +18,7 @@ struct QuicMetrics {
   Counter handshake_failures;  ///< those that took too long included
   Counter resumptions;         ///< of the handshakes, those by a ticket
   Counter early_data_taken;    ///< of the resumptions, those with requests in the first flight
-  Counter early_data_refused;  ///< those whose requests had to be sent again
+  Counter early_data_refused;  ///< of a client: those whose requests had to be sent again
   Gauge streams;
   Counter streams_opened;
   Counter streams_refused;  ///< beyond a limit of ours

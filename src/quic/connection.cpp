@@ -31,7 +31,34 @@ std::string text_of_alert(std::uint8_t alert) {
   return name != nullptr ? std::string(name) : "alert " + std::to_string(alert);
 }
 
+std::string text_of_transport_error(std::uint64_t error) {
+  if (error == NGTCP2_CONNECTION_REFUSED) {
+    return "refused by the peer: it takes no more connections, or none from here, or is stopping";
+  }
+  return "closed by the peer: transport error " + std::to_string(error);
+}
+
 }  // namespace
+
+net::ConnectError error_of(const CloseReason& reason, const std::string& place) {
+  using Kind = CloseReason::Kind;
+  constexpr std::string_view kOurs = "certificate ";  // of judge_peer()
+  net::ConnectError error{.stage = net::ConnectStage::kQuic,
+                          .error = EPROTO,
+                          .text = place + ": " + (reason.text.empty() ? "the connection was closed" : reason.text)};
+  if (reason.kind == Kind::kTimeout) error.error = ETIMEDOUT;
+  if (reason.kind == Kind::kUnreachable) error.error = ECONNREFUSED;
+  if (reason.kind == Kind::kForgotten) error.error = ECONNRESET;
+  if (reason.kind == Kind::kCertificate) {
+    error.error = EACCES;
+    if (reason.text.starts_with(kOurs)) {
+      error.refusal = reason.text.substr(kOurs.size());
+    } else {
+      error.stage = net::ConnectStage::kTls;
+    }
+  }
+  return error;
+}
 
 Connection::Connection(Endpoint& endpoint, ConnectionEvents* events, std::shared_ptr<const net::TlsContext> tls,
                        std::string server_name)
@@ -98,11 +125,9 @@ void Connection::begin_early_data(const Resumption& resumption) {
 }
 
 void Connection::settle_early_data() {
-  if (!takes_early_data_) return;
-  if ((gnutls_session_get_flags(session_) & GNUTLS_SFLAGS_EARLY_DATA) != 0) {
-    endpoint_.metrics_.early_data_taken.add();
-    return;
-  }
+  const bool was_taken = (gnutls_session_get_flags(session_) & GNUTLS_SFLAGS_EARLY_DATA) != 0;
+  if (was_taken) endpoint_.metrics_.early_data_taken.add();
+  if (was_taken || !takes_early_data_) return;
   endpoint_.metrics_.early_data_refused.add();
   static_cast<void>(ngtcp2_conn_tls_early_data_rejected(conn_));
   open_streams_again();
@@ -131,8 +156,8 @@ int Connection::finish_handshake() {
   was_resumed_ = gnutls_session_is_resumed(session_) != 0;
   endpoint_.on_handshake(*this);
   note_news(established_untold_);
+  settle_early_data();
   if (!is_server_) {
-    settle_early_data();
     fit_keep_alive();
     return 0;
   }
@@ -259,7 +284,7 @@ void Connection::drain() {
   } else if (error.error_code >= NGTCP2_CRYPTO_ERROR) {
     reason.text = "refused by the peer: " + text_of_alert(static_cast<std::uint8_t>(error.error_code));
   } else {
-    reason.text = "closed by the peer: transport error " + std::to_string(error.error_code);
+    reason.text = text_of_transport_error(error.error_code);
   }
   state_ = State::kClosing;
   close_packet_.clear();
@@ -328,6 +353,7 @@ void Connection::end(CloseReason reason) {
 
 void Connection::fail_streams() {
   ready_.clear();
+  const auto why = std::make_shared<const net::ConnectError>(error_of(reason_, peer_name()));
   for (auto& [id, core] : streams_) {
     core->is_ready = false;
     core->connection = nullptr;
@@ -336,7 +362,10 @@ void Connection::fail_streams() {
     finished_.push_back(core);
   }
   streams_.clear();
-  for (auto& core : finished_) core->connection = nullptr;
+  for (auto& core : finished_) {
+    core->connection = nullptr;
+    core->why_lost = why;
+  }
 }
 
 void Connection::note_news(bool& news) {

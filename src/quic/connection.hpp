@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "net/connect_error.hpp"
 #include "net/event_loop.hpp"
 #include "net/tls_context.hpp"
 #include "quic/connection_id.hpp"
@@ -42,6 +43,9 @@ struct CloseReason {
   std::uint64_t code = 0;
   std::string text{};  ///< one line
 };
+
+/// What those are told who wanted something of it. `place` is whom it was with.
+[[nodiscard]] net::ConnectError error_of(const CloseReason& reason, const std::string& place);
 
 /// What a connection tells whoever made or accepted it, on the loop thread, never inside one of the connection's own
 /// functions.

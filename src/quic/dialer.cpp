@@ -10,6 +10,12 @@ namespace {
 // As with TCP: of a name with more addresses only the first ones are tried, which bounds the time of one attempt.
 constexpr std::size_t kAddressesMax = 4;
 
+// And not about the way there, or about the peer's having no room.
+bool is_about_the_handshake(const CloseReason& reason) {
+  if (reason.kind == CloseReason::Kind::kProtocol) return reason.code != NGTCP2_CONNECTION_REFUSED;
+  return reason.kind != CloseReason::Kind::kTimeout && reason.kind != CloseReason::Kind::kUnreachable;
+}
+
 }  // namespace
 
 Dialer::Dialer(net::EventLoop& loop, net::Resolver& resolver, net::Mailbox& mailbox, DialTarget target,
@@ -22,6 +28,8 @@ Dialer::Dialer(net::EventLoop& loop, net::Resolver& resolver, net::Mailbox& mail
       deadline_(loop, [this] { on_deadline(); }) {}
 
 Dialer::~Dialer() { *self_ = nullptr; }
+
+std::string Dialer::place() const { return net::host_and_port(target_.host, target_.port); }
 
 // --- Lanes ---
 
@@ -82,7 +90,7 @@ void Dialer::on_deadline() {
   if (state_ != State::kUp) return;
   const net::ConnectError error{.stage = net::ConnectStage::kQuic,
                                 .error = EMFILE,
-                                .text = target_.host + ": the gateway allows no more streams",
+                                .text = place() + ": the gateway allows no more streams",
                                 .elapsed = kStreamPatience};
   while (!waiters_.empty() && loop_.now() - waiters_.front().since >= kStreamPatience) {
     Done done = std::move(waiters_.front().done);
@@ -168,7 +176,7 @@ void Dialer::on_closed(Connection& connection, const CloseReason& reason) {
   if (!is_current(connection)) return;  // one that was left; who had a lane of it knows
   if (connection.is_established()) {
     resumption_ = connection.resumption();
-  } else {
+  } else if (is_about_the_handshake(reason)) {
     resumption_ = {};  // perhaps it was this that the gateway did not like
   }
   retire_endpoint();
@@ -179,28 +187,13 @@ void Dialer::on_closed(Connection& connection, const CloseReason& reason) {
     try_address();
     return;
   }
-  give_up(error_of(reason));
+  give_up(error_of(reason, place()));
 }
 
 // Inside a call of its connection it must not be destroyed.
 void Dialer::retire_endpoint() {
   if (endpoint_ == nullptr) return;
   former_.push_back(std::move(endpoint_));
-}
-
-net::ConnectError Dialer::error_of(const CloseReason& reason) const {
-  net::ConnectError error{.stage = net::ConnectStage::kQuic,
-                          .error = EPROTO,
-                          .text = net::host_and_port(target_.host, target_.port) + ": " +
-                                  (reason.text.empty() ? "the connection was closed" : reason.text)};
-  if (reason.kind == CloseReason::Kind::kTimeout) error.error = ETIMEDOUT;
-  if (reason.kind == CloseReason::Kind::kUnreachable) error.error = ECONNREFUSED;
-  if (reason.kind == CloseReason::Kind::kForgotten) error.error = ECONNRESET;
-  if (reason.kind == CloseReason::Kind::kCertificate) {
-    error.error = EACCES;
-    error.refusal = reason.text.substr(reason.text.rfind(' ') + 1);
-  }
-  return error;
 }
 
 // Those who wait now: who is told may cancel others, and ask for a lane of the next connection.
@@ -228,7 +221,7 @@ void Dialer::tick() {
 void Dialer::close() {
   lookup_.cancel();
   deadline_.cancel();
-  if (state_ == State::kResolving) give_up(error_of({.kind = CloseReason::Kind::kLocal}));
+  if (state_ == State::kResolving) give_up(error_of({.kind = CloseReason::Kind::kLocal}, place()));
   if (endpoint_ != nullptr) endpoint_->close_all(ErrorCode::kNone, "");
   for (const auto& endpoint : former_) endpoint->close_all(ErrorCode::kNone, "");
 }

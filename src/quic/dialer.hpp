@@ -76,7 +76,7 @@ class Dialer final : public net::LaneSource, private ConnectionEvents {
   void schedule_serve();
   void on_deadline();
   void give_up(net::ConnectError error);
-  [[nodiscard]] net::ConnectError error_of(const CloseReason& reason) const;
+  [[nodiscard]] std::string place() const;
   void retire_endpoint();
 
   net::EventLoop& loop_;

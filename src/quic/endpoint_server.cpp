@@ -67,7 +67,7 @@ void Endpoint::on_unknown(const net::Datagram& datagram, const ngtcp2_version_ci
     return;
   }
   ngtcp2_pkt_hd header{};
-  if (!accepts_ || ngtcp2_accept(&header, datagram.bytes.data(), datagram.bytes.size()) != 0) {
+  if (ngtcp2_accept(&header, datagram.bytes.data(), datagram.bytes.size()) != 0) {
     metrics_.bad_datagrams.add();
     return;
   }
@@ -75,7 +75,8 @@ void Endpoint::on_unknown(const net::Datagram& datagram, const ngtcp2_version_ci
 }
 
 void Endpoint::begin_connection(const net::Datagram& datagram, const ngtcp2_pkt_hd& first) {
-  if (server_.admits && !server_.admits(datagram.from)) {
+  // At once, or who comes to one that stops would take a second to look elsewhere.
+  if (!accepts_ || (server_.admits && !server_.admits(datagram.from))) {
     metrics_.connections_refused.add();
     send_refusal(datagram, first, NGTCP2_CONNECTION_REFUSED);
     return;

@@ -177,8 +177,8 @@ std::optional<net::ConnectError> Stream::trouble() const {
     case ErrorCode::kCancelled:
       break;
   }
-  if (core_->connection == nullptr) return at_gateway(Stage::kQuic, ECONNRESET, "the connection was lost");
-  return std::nullopt;
+  if (core_->connection != nullptr) return std::nullopt;
+  return core_->why_lost ? *core_->why_lost : at_gateway(Stage::kQuic, ECONNRESET, "the connection was lost");
 }
 
 void Stream::reset(ErrorCode code) {

@@ -28,7 +28,8 @@ struct StreamCore : std::enable_shared_from_this<StreamCore> {
   const std::shared_ptr<ChunkPool> pool;  ///< streams may outlive the endpoint
   Connection* connection = nullptr;       ///< null once it is gone
   std::int64_t id = -1;
-  bool is_known = true;  ///< to ngtcp2
+  std::shared_ptr<const net::ConnectError> why_lost{};  ///< then: what became of it
+  bool is_known = true;                                 ///< to ngtcp2
 
   SendBuffer out;
   bool wants_fin = false;

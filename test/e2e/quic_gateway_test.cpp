@@ -1,6 +1,7 @@
 // The gateway by itself: its flags, what a stream is, and the tests of the tool that it follows.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <iomanip>
 #include <sstream>
@@ -95,6 +96,38 @@ TEST_F(QuicGateway, RepliesBeforeALineThatCannotBeReadArePrinted) {
   EXPECT_EQ(finished.errors, "anteroom cli: unbalanced quotes: GET \"k\n");
   EXPECT_EQ(finished.status, ExitStatus{.code = 2});
   EXPECT_EQ(redis_.connect().ask("GET", "k"), "$1\r\nv\r\n");
+}
+
+TEST_F(QuicGateway, ScriptWithMoreLinesThanStreamsWaitsForOthersToEnd) {
+  constexpr int kLines = 100;
+  start({"--quic-streams-max", "8"});
+  std::string script;
+  for (int i = 0; i < kLines; ++i) script += "INCR many\n";
+
+  const std::string output = output_of(script);
+
+  EXPECT_EQ(std::ranges::count(output, '\n'), kLines);
+  EXPECT_EQ(redis_.connect().ask("GET", "many"), bulk(std::to_string(kLines)));
+}
+
+// Or who comes just then would take a second to look elsewhere.
+TEST_F(QuicGateway, NewcomersAreRefusedAtOnceWhileItDrains) {
+  start();
+  RespClient helper = redis_.connect();
+  const auto blocked =
+      Process::spawn({.argv = {anteroom_binary(), "cli", "--quic", "-p", std::to_string(gateway_->port()), "-k",
+                               "--timeout", "20000", "BLPOP", "q", "0"}});
+  ASSERT_TRUE(blocked.has_value());
+  ASSERT_TRUE(eventually([&] { return info_field(helper.ask("INFO", "clients").text, "blocked_clients") == "1"; }));
+  gateway_->process().send_signal(SIGTERM);
+  ASSERT_TRUE(eventually([&] { return gateway_->output().contains("event=stopping"); }));
+
+  const Finished finished = cli({"-k", "--timeout", "900", "PING"});
+
+  EXPECT_NE(finished.status, ExitStatus{.code = 0});
+  EXPECT_TRUE(contains(finished.errors, "is stopping"));
+  helper.ask("LPUSH", "q", "v");
+  gateway_->stop();
 }
 
 TEST_F(QuicGateway, ShortFlagsOfTheOriginalAreTaken) {

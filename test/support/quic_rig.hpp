@@ -17,6 +17,10 @@
 
 namespace anteroom::quic {
 
+/// What a client is told that may not come in.
+inline constexpr std::string_view kNoRoom =
+    "refused by the peer: it takes no more connections, or none from here, or is stopping";
+
 /// One end of a stream: collects what comes, writes what it is told.
 class StreamEnd final : private net::StreamEvents {
  public:
@@ -160,8 +164,9 @@ class QuicTest : public test::LoopFixture {
     if (!server_) listen();
     auto context = net::TlsContext::create(client_tls_ ? *client_tls_ : client_tls());
     EXPECT_TRUE(context.has_value()) << context.error().text;
-    auto made = Endpoint::connect(loop_, server_->local(), client_options_ ? *client_options_ : options_, *context,
-                                  server_name_, resumption, here_, client_counts_);
+    auto made =
+        Endpoint::connect(loop_, peer_ ? *peer_ : server_->local(), client_options_ ? *client_options_ : options_,
+                          *context, server_name_, resumption, here_, client_counts_);
     EXPECT_TRUE(made.has_value()) << made.error();
     client_ = std::move(*made);
     here_.connection = client_->connection();
@@ -174,6 +179,14 @@ class QuicTest : public test::LoopFixture {
     return here_;
   }
   [[nodiscard]] Side& there() { return *accepted_.back(); }
+
+  /// Where datagrams arrive and nobody answers.
+  net::Address silent_place() {
+    auto bound = net::UdpSocket::bind(loop_, place_, {}, server_counts_);
+    EXPECT_TRUE(bound.has_value());
+    silent_ = std::move(*bound);
+    return silent_->local();
+  }
 
   /// Lets the loop run for a while.
   void pass(std::chrono::milliseconds time) {
@@ -190,10 +203,12 @@ class QuicTest : public test::LoopFixture {
   std::optional<net::TlsOptions> client_tls_;
   std::optional<net::TlsOptions> server_tls_;
   ServerOptions server_options_;
+  std::optional<net::Address> peer_;  // of the client, if it is not the server
   metrics::QuicMetrics server_counts_;
   metrics::QuicMetrics client_counts_;
   std::vector<std::unique_ptr<Side>> accepted_;
   Side here_;
+  std::unique_ptr<net::UdpSocket> silent_;
   std::unique_ptr<Endpoint> server_;
   std::unique_ptr<Endpoint> client_;
 };

@@ -1,6 +1,7 @@
 // The source of lanes against an endpoint over loopback, both in one loop.
 #include "quic/dialer.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -273,6 +274,21 @@ TEST_F(QuicDialer, NextLaneAfterALossDialsAnewWithATicket) {
   EXPECT_EQ(server_counts_.resumptions.value(), 1u);
 }
 
+TEST_F(QuicDialer, TicketOutlivesAttemptsThatMetNobody) {
+  ASSERT_TRUE(echoes(served()));
+  server_->close_all(ErrorCode::kNone, "");
+  ASSERT_TRUE(run_until([&] { return !dialer().is_up(); }));
+  place_ = server_->local();
+  server_.reset();
+  EXPECT_EQ(failed(ask()).error, ECONNREFUSED);
+
+  listen();
+  Asker& asker = served();
+
+  EXPECT_TRUE(echoes(asker));
+  EXPECT_EQ(client_counts_.resumptions.value(), 1u);
+}
+
 TEST_F(QuicDialer, NewRulesTakeNoTicketThatTheOldOnesGave) {
   const test::TempDir trusted;
   client_tls_ = client_tls();
@@ -401,14 +417,28 @@ TEST_F(QuicDialer, WhoFailsMayAskAgain) {
 
 TEST_F(QuicDialer, SilentGatewayIsATimeout) {
   options_.handshake_timeout = std::chrono::milliseconds(100);
-  listen();
-  server_->stop_accepting();
+  port_ = silent_place().port();
 
   const ConnectError error = failed(ask());
 
   EXPECT_EQ(error.stage, ConnectStage::kQuic);
   EXPECT_EQ(error.error, ETIMEDOUT);
   EXPECT_GE(error.elapsed, options_.handshake_timeout);
+}
+
+TEST_F(QuicDialer, LanesSayWhyTheirConnectionWasRefused) {
+  server_tls_ = server_tls();
+  server_tls_->verify = Verify::kRequired;
+  Asker& asker = ask();
+  ASSERT_TRUE(run_until([&] { return asker.is_served(); }));
+  if (asker.has_lane()) {  // in TLS 1.3 a client has done its part before it is judged
+    ASSERT_TRUE(run_until([&] { return asker.lane->trouble().has_value(); }));
+    asker.error = asker.lane->trouble();
+  }
+
+  EXPECT_EQ(asker.error->stage, ConnectStage::kTls);
+  EXPECT_EQ(asker.error->error, EACCES);
+  EXPECT_THAT(asker.error->text, testing::HasSubstr("refused by the peer: Certificate is required"));
 }
 
 TEST_F(QuicDialer, CertificateThatIsRefusedSaysWhyInOneWord) {
@@ -472,9 +502,8 @@ TEST_F(QuicDialer, NextAddressIsTriedWhereNobodyIsAtTheFirst) {
 
 TEST_F(QuicDialer, LastAddressSaysWhyThereIsNone) {
   options_.handshake_timeout = std::chrono::milliseconds(50);
-  listen();
-  server_->stop_accepting();
-  resolve_to(std::vector{server_->local(), test::loopback(closed_udp_port())});
+  resolve_to(std::vector{silent_place(), test::loopback(closed_udp_port())});
+  port_ = 1;  // the addresses have theirs
 
   const ConnectError error = failed(ask());
 
@@ -590,6 +619,19 @@ TEST_F(QuicDialer, LanesOfAGatewayThatStopsRunOnWhileTheNextOnesGoElsewhere) {
   EXPECT_EQ(client_counts_.resumptions.value(), 1u);
 }
 
+TEST_F(QuicDialer, GatewayThatStopsRefusesNewcomersAtOnce) {
+  listen();
+  server_->stop_accepting();
+
+  const ConnectError error = failed(ask());
+
+  EXPECT_EQ(error.stage, ConnectStage::kQuic);
+  EXPECT_THAT(error.text, testing::EndsWith(kNoRoom));
+  EXPECT_LT(error.elapsed, std::chrono::milliseconds(500)) << "the first flight is not repeated before";
+  EXPECT_EQ(server_counts_.connections_refused.value(), 1u);
+  EXPECT_EQ(server_counts_.bad_datagrams.value(), 0u);
+}
+
 TEST_F(QuicDialer, ConnectionThatWasLeftEndsWithItsLastLane) {
   Asker& first = served();
   ASSERT_TRUE(echoes(first));
@@ -649,15 +691,14 @@ TEST_F(QuicDialer, CloseEndsTheConnectionInAnOrderlyWay) {
 }
 
 TEST_F(QuicDialer, CloseTellsWhoWaitsForTheConnection) {
-  listen();
-  server_->stop_accepting();
+  port_ = silent_place().port();
   Asker& asker = ask();
   ASSERT_TRUE(run_until([&] { return client_counts_.connections.value() == 1; }));
 
   dialer().close();
 
   EXPECT_EQ(failed(asker).stage, ConnectStage::kQuic);
-  EXPECT_EQ(asker.error->text, host_ + ":" + std::to_string(server_->local().port()) + ": the connection was closed");
+  EXPECT_EQ(asker.error->text, host_ + ":" + std::to_string(port_) + ": the connection was closed");
   EXPECT_EQ(asker.calls, 1);
 }
 
