@@ -5,11 +5,13 @@
 
 #include <array>
 #include <chrono>
+#include <ctime>
 #include <string_view>
 #include <utility>
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "base/log.hpp"
 #include "net/address.hpp"
 #include "net/file_content.hpp"
 #include "net/replay_guard.hpp"
@@ -104,6 +106,16 @@ std::string key_digest(const gnutls_datum_t& certificate) {
   return digest;
 }
 
+// Whoever looks at it will refuse it, but not everybody does: those who pin the key do not.
+void warn_of_its_time(gnutls_x509_crt_t certificate, const std::string& file) {
+  const std::time_t now = std::time(nullptr);
+  if (gnutls_x509_crt_get_expiration_time(certificate) < now) {
+    log::warn("certificate has expired", {{"file", file}});
+  } else if (gnutls_x509_crt_get_activation_time(certificate) > now) {
+    log::warn("certificate is not valid yet", {{"file", file}});
+  }
+}
+
 /// A host name has no zone; an address that was given with one is named without it in certificates.
 std::string without_zone(const std::string& name) { return name.substr(0, name.find('%')); }
 
@@ -181,6 +193,7 @@ std::expected<void, TlsConfigError> TlsContext::Credentials::load_certificate(co
   }
   const int error = gnutls_certificate_set_x509_key(certificates, chain.list, static_cast<int>(chain.size), key.handle);
   if (error < 0) return refused(Part::kKey, options.key_file, text_of(error));
+  warn_of_its_time(chain.list[0], file);
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/log.hpp"
 #include "support/fake_stream.hpp"
 #include "support/tls_fixture.hpp"
 
@@ -274,6 +275,18 @@ TEST_F(TlsStreamTest, AnAddressInTheCertificateIsAName) {
 TEST_F(TlsStreamTest, ACertificateForAnotherNameIsRefused) {
   expect_client_refuses(server(), "wrong_name", "redis.example");
   expect_client_refuses(server(), "wrong_name", "127.0.0.2");
+}
+
+TEST_F(TlsStreamTest, AnExpiredCertificateOfOursIsWarnedOf) {
+  const log::ScopedCapture log{log::Level::kWarn};
+  const auto expired = ca_.issue({.name = "old", .begins = std::chrono::hours(-2), .ends = std::chrono::hours(-1)});
+  const auto not_yet = ca_.issue({.name = "new", .begins = std::chrono::hours(1), .ends = std::chrono::hours(2)});
+
+  static_cast<void>(server_with(expired));
+  static_cast<void>(server_with(not_yet));
+
+  EXPECT_TRUE(log.has("event=\"certificate has expired\" file=" + expired.certificate));
+  EXPECT_TRUE(log.has("event=\"certificate is not valid yet\" file=" + not_yet.certificate));
 }
 
 TEST_F(TlsStreamTest, AnExpiredCertificateIsRefused) {
