@@ -63,7 +63,7 @@ class Parser {
     }
   }
 
-  /// `-r` alone is an address of TCP, as `-u tcp` says; with `-u unix` it is a path.
+  /// `-r` alone is an address of TCP, as `-u tcp` says; with `-u unix` it is a path. Either may be a URL, too.
   void settle_short_flags() {
     if (short_flags_.empty()) return;
     if (out_.subcommand != Subcommand::kGateway) {
@@ -73,10 +73,16 @@ class Parser {
     if (const auto listen = short_flags_.find("-l"); listen != short_flags_.end()) {
       out_.flags.push_back({.option = find_by_path("gateway.listen"), .name = "-l", .value = listen->second});
     }
+    for (const std::string name : {"-r", "-u"}) {
+      const auto url = short_flags_.find(name);
+      if (url == short_flags_.end() || !url->second.contains("://")) continue;
+      out_.flags.push_back({.option = find_by_path("upstream.url"), .name = url->first, .value = url->second});
+      return;
+    }
     const auto kind = short_flags_.find("-u");
     const bool is_unix = kind != short_flags_.end() && kind->second == "unix";
     if (kind != short_flags_.end() && !is_unix && kind->second != "tcp") {
-      refuse("-u", in_quotes(kind->second) + " is not tcp or unix");
+      refuse("-u", in_quotes(kind->second) + " is not tcp or unix, nor a URL");
     } else if (const auto remote = short_flags_.find("-r"); remote != short_flags_.end()) {
       out_.flags.push_back({.option = find_by_path("upstream.url"),
                             .name = "-r",

@@ -92,8 +92,8 @@ std::vector<Descriptor> upstream_options() {
           {.path = "upstream.url",
            .flag = "upstream",
            .doc = "Where Redis is: `redis://[[user:]password@]host[:port][/db]`, the same "
-                  "with `rediss` for TLS, or "
-                  "`unix:///path[?db=N&user=...&password=...]`",
+                  "with `rediss` for TLS, `unix:///path[?db=N&user=...&password=...]`, or a gateway at "
+                  "`quic://[user:password@]host:port[/db][?pin=sha256:...]`",
            .judge = judge_url}),
       option<kGroup, &G::given, &Given::user>(
           {.path = "upstream.user", .flag = "upstream-user", .doc = "User for Redis; empty is its default user"}),

@@ -38,16 +38,17 @@ int refuse(const std::string& why) {
 
 using Addresses = std::vector<net::Address>;
 
-// "127.0.0.1:6379" or "[::1]:6379".
+// "127.0.0.1:6379" or "[::1]:6379", and "/udp" behind it if one likes.
 std::expected<Addresses, std::string> places(const config::Options& options) {
   Addresses out;
-  for (const std::string& text : options.gateway.listen) {
+  for (const std::string& given : options.gateway.listen) {
+    const std::string text = given.ends_with("/udp") ? given.substr(0, given.size() - 4) : given;
     const std::size_t colon = text.rfind(':');
     const auto port = colon == std::string::npos ? std::nullopt : base::parse_int(text.substr(colon + 1), 0, 65'535);
     const auto address = port ? net::Address::from_numeric(text.substr(0, colon), static_cast<std::uint16_t>(*port))
                               : std::optional<net::Address>();
     if (!address) {
-      return std::unexpected(config::name_and_source(options, "gateway.listen") + ": '" + text +
+      return std::unexpected(config::name_and_source(options, "gateway.listen") + ": '" + given +
                              "' is not a numeric address and a port, as 0.0.0.0:6379 or [::]:6379");
     }
     out.push_back(*address);
@@ -69,9 +70,14 @@ std::expected<net::TlsOptions, std::string> certificates(const config::Options& 
   if (options.gateway.tls_self_signed) {
     if (tls.certificate_file.empty()) tls.certificate_file = "anteroom-gateway.crt";
     if (tls.key_file.empty()) tls.key_file = "anteroom-gateway.key";
-    const bool is_there =
-        ::access(tls.certificate_file.c_str(), F_OK) == 0 && ::access(tls.key_file.c_str(), F_OK) == 0;
-    if (!is_there) {
+    const bool has_certificate = ::access(tls.certificate_file.c_str(), F_OK) == 0;
+    const bool has_key = ::access(tls.key_file.c_str(), F_OK) == 0;
+    if (has_certificate != has_key) {
+      return std::unexpected((has_key ? tls.certificate_file : tls.key_file) + " is missing, but " +
+                             (has_key ? tls.key_file : tls.certificate_file) +
+                             " is there: --tls-self-signed makes both");
+    }
+    if (!has_certificate) {
       if (auto made = net::write_self_signed(tls.certificate_file, tls.key_file, "anteroom-gateway"); !made) {
         return std::unexpected(std::move(made.error()));
       }

@@ -81,8 +81,10 @@ TEST(CommandLine, TheGatewayHasTheShortFlagsOfTheOriginal) {
   EXPECT_EQ(flags({"-l", "0.0.0.0:1", "-r", "h:2"}), (Strings{"gateway.listen=0.0.0.0:1", "upstream.url=redis://h:2"}));
   EXPECT_EQ(flags({"-r", "h:2", "-u", "tcp"}), Strings{"upstream.url=redis://h:2"});
   EXPECT_EQ(flags({"-u", "unix", "-r", "/run/s"}), Strings{"upstream.url=unix:///run/s"});
+  EXPECT_EQ(flags({"-r", "unix:///run/s"}), Strings{"upstream.url=unix:///run/s"});
+  EXPECT_EQ(flags({"-u", "redis://h:2"}), Strings{"upstream.url=redis://h:2"});
   EXPECT_EQ(errors_of({"gateway", "-u", "unix"}), Strings{"-u: unix needs -r with the path of the socket"});
-  EXPECT_EQ(errors_of({"gateway", "-u", "udp"}), Strings{"-u: \"udp\" is not tcp or unix"});
+  EXPECT_EQ(errors_of({"gateway", "-u", "udp"}), Strings{"-u: \"udp\" is not tcp or unix, nor a URL"});
   EXPECT_EQ(errors_of({"gateway", "-r"}), Strings{"-r: needs a value"});
   EXPECT_EQ(errors_of({"serve", "-l", "x"}), Strings{"-l: is only for `anteroom gateway`"});
 }
