@@ -19,6 +19,8 @@ constexpr std::chrono::seconds kRefusedPatience{1};
 
 // Bytes for each byte of an address that has not proved to be one (RFC 9000, section 8).
 constexpr std::size_t kAnswerFactorMax = 3;
+// A round trip within a data centre.
+constexpr std::chrono::milliseconds kShortPath{2};
 
 // Alerts of TLS that are about a certificate (RFC 8446, section 6.2), as QUIC shows them: 0x100 and the alert.
 bool is_certificate_alert(std::uint64_t error) {
@@ -403,8 +405,9 @@ void Connection::arm(std::uint64_t at, std::uint64_t now) {
 void Connection::update_timer(std::uint64_t now, bool may_wait) {
   std::uint64_t expiry = ngtcp2_conn_get_expiry(conn_);
   if (may_wait) {
-    const std::uint64_t delay = static_cast<std::uint64_t>(endpoint_.options().ack_delay.count()) * NGTCP2_MICROSECONDS;
-    expiry = std::max(expiry, now + delay);
+    const Options& options = endpoint_.options();
+    const auto delay = path_figures().rtt < kShortPath ? options.ack_delay_near : options.ack_delay;
+    expiry = std::max(expiry, now + static_cast<std::uint64_t>(delay.count()) * NGTCP2_MICROSECONDS);
   }
   if (expiry == UINT64_MAX) return;
   if (expiry < armed_at_ || armed_at_ <= now) arm(std::max(expiry, now), now);

@@ -40,8 +40,10 @@ struct Options {
   /// ones than Ethernet's save up to half of the processor time of large values, on loopback and jumbo networks.
   std::size_t datagram_bytes_max = 32'000;
 
-  /// How long an acknowledgement that has nothing to carry it may wait, and for how many packets.
+  /// How long an acknowledgement that has nothing to carry it may wait, and for how many packets. Longer where round
+  /// trips are short: nobody waits for it there, and timers that are near cost as much as a packet.
   std::chrono::microseconds ack_delay{1000};
+  std::chrono::microseconds ack_delay_near{8000};
   unsigned ack_packets = 8;
 
   /// A client's: with a ticket of a server that allows it, what streams say first goes with the first flight (0-RTT).

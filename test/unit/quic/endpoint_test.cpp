@@ -399,7 +399,7 @@ TEST_F(QuicEndpoint, RestartedServerSaysSoAtOnce) {
   stream.write("y");
 
   ASSERT_TRUE(run_until([&] { return client.closed.has_value(); }));
-  EXPECT_EQ(server_counts_.stateless_resets.value(), 1u);
+  EXPECT_GE(server_counts_.stateless_resets.value(), 1u);
   EXPECT_EQ(client.closed->kind, CloseReason::Kind::kForgotten);
   EXPECT_TRUE(run_until([&] { return client_counts_.connections_lost.value() == 1; }));
 }
