@@ -26,7 +26,7 @@ pkg_config := PKG_CONFIG_PATH=$(CURDIR)/build/deps/lib/pkgconfig pkg-config
 # QUIC is left out where the system has no ngtcp2 that is new enough.
 has_quic := $(shell $(pkg_config) --atleast-version=1.11 libngtcp2 libngtcp2_crypto_gnutls 2>/dev/null && echo yes)
 needs_quic := src/quic/%.cpp src/gateway/% src/client/quic% test/unit/quic/% test/unit/gateway/% test/unit/client/quic% \
-              test/e2e/quic% test/fuzz/quic% test/bench/quic% test/load/% test/support/quic%
+              test/e2e/quic% test/fuzz/quic% test/bench/quic% test/load/% test/floor/% test/support/quic%
 files = $(if $(has_quic),$(wildcard $(1)),$(filter-out $(needs_quic),$(wildcard $(1))))
 
 # Lower layers first; a module may use only what stands before it (test/lint/layers.py has the exact edges).
@@ -180,6 +180,9 @@ $(out)/hiredis_client: $(call object_of,$(wildcard test/clients/*.cpp)) test/cli
 
 # For test/bench/quic_cpu.py and test/bench/quic_loss.py.
 $(out)/stream_load: $(call object_of,$(wildcard test/load/*.cpp)) $(all_libraries)
+	$(link)
+
+$(out)/udp_relay: $(call object_of,$(wildcard test/floor/*.cpp)) $(all_libraries)
 	$(link)
 
 $(out)/tun_relay: $(call object_of,$(wildcard test/netem/*.cpp))

@@ -8,6 +8,8 @@ that take part, client included, divided by the requests done. Rounds go A B A B
   tls    to redis-server's own TLS
   tls-h  to haproxy, which ends TLS in front of redis-server's UNIX socket (if it is installed)
   quic   to `anteroom gateway` in front of the same UNIX socket
+  udp    to a relay that makes the same system calls, with no QUIC between them (test/floor): what a gateway over UDP
+         costs at least (if it was built)
 
   test/bench/quic_cpu.py [--seconds 2] [--rounds 5] [--json FILE]
 """
@@ -28,7 +30,8 @@ BINARY = ROOT / "build/release/anteroom"
 LOAD = ROOT / "build/release/stream_load"
 POINTS = [(64, 1, 1), (64, 16, 1), (64, 1, 32), (64, 16, 32), (16384, 16, 1), (16384, 1, 32), (16384, 16, 32)]
 TICK = os.sysconf("SC_CLK_TCK")
-TLS_PORT, HAPROXY_PORT, QUIC_PORT = 27380, 27381, 27382
+RELAY = ROOT / "build/release/udp_relay"
+TLS_PORT, HAPROXY_PORT, QUIC_PORT, UDP_PORT = 27380, 27381, 27382, 27383
 
 HAPROXY = """
 global
@@ -67,6 +70,7 @@ class Servers:
             (self.folder / "both.pem").write_text((self.folder / "crt").read_text() + (self.folder / "key").read_text())
             (self.folder / "haproxy.cfg").write_text(HAPROXY.format(folder=folder, port=HAPROXY_PORT))
             self.haproxy = self.spawn("haproxy", "-f", f"{folder}/haproxy.cfg", "-db")
+        self.relay = self.spawn(RELAY, UDP_PORT, f"{folder}/redis.sock") if RELAY.exists() else None
         time.sleep(0.5)
 
     def spawn(self, *words):
@@ -82,10 +86,12 @@ class Servers:
                         [self.redis, self.gateway])}
         if self.haproxy:
             out["tls-h"] = ([*tls, str(HAPROXY_PORT)], [self.redis, self.haproxy])
+        if self.relay:
+            out["udp"] = (["--to", "udp", "--port", str(UDP_PORT)], [self.redis, self.relay])
         return out
 
     def close(self):
-        for process in (self.haproxy, self.gateway, self.redis):
+        for process in (self.relay, self.haproxy, self.gateway, self.redis):
             if process:
                 process.send_signal(signal.SIGTERM)
                 process.wait()

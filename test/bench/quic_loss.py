@@ -8,16 +8,18 @@ redis-server (with TLS) and `anteroom gateway`; on the other sixteen clients in 
   tls-1      the same front-end with rediss://: one shared TLS connection, sixteen requests pipelined
   tls-16     sixteen TLS connections of their own, straight to redis-server
 
-Prints p50 and p99 of each and the ratios to quic. Needs root, for the namespaces; takes SECONDS for each figure.
+Prints p50 and p99 of each and the ratios to quic, and after several rounds the medians of both. Needs root, for the
+namespaces; takes SECONDS for each figure.
 
   test/bench/quic_loss.py [--seconds 20] [--loss 0,1,3] [--bytes 16384] [--clients 16] [--congestion bbr]
-                          [--stream-window BYTES] [--transports quic,tls-1] [--json FILE]
+                          [--pacing false] [--stream-window BYTES] [--transports quic,tls-1] [--rounds N] [--json FILE]
 """
 
 import argparse
 import json
 import pathlib
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -119,6 +121,18 @@ def measure(transport, folder, size, clients, seconds):
     return {"rps": requests / elapsed, "p50_ms": p50, "p99_ms": p99, "errors": int(errors)}
 
 
+def medians(rounds):
+    return {name: {what: statistics.median(each[name][what] for each in rounds) for what in figures}
+            for name, figures in rounds[0].items() if name != "loss_percent"}
+
+
+def show(title, result):
+    for name, figures in result.items():
+        print(f"{title:>6} {name:>8} {figures['rps']:>7.0f} {figures['p50_ms']:>8.1f} {figures['p99_ms']:>8.1f}"
+              f"   {figures['quic_p99_ratio']:.2f}" +
+              (f"   {figures['errors']} errors" if figures["errors"] else ""), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20)
@@ -126,18 +140,19 @@ def main():
     parser.add_argument("--bytes", type=int, default=16384)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--congestion", default="cubic")
+    parser.add_argument("--pacing", default="true", help="of QUIC: true or false")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--stream-window", type=int, help="of QUIC, in bytes; by default that of the program")
     parser.add_argument("--transports", default="quic,tls-1,tls-16")
     parser.add_argument("--json")
     options = parser.parse_args()
-    quic = ["--quic-congestion", options.congestion]
+    quic = ["--quic-congestion", options.congestion, "--quic-pacing", options.pacing]
     if options.stream_window:
         quic += ["--quic-stream-window", str(options.stream_window), "--quic-connection-window",
                  str(16 * options.stream_window)]
     tcp = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
     print(f"{options.clients} clients, {options.bytes} B replies, 20 ms round trip; QUIC {options.congestion}, TCP {tcp}")
-    print(f"{'loss':>5} {'transport':>9} {'rps':>7} {'p50 ms':>8} {'p99 ms':>8}   quic's p99 to it")
+    print(f"{'loss':>6} {'over':>8} {'rps':>7} {'p50 ms':>8} {'p99 ms':>8}   quic's p99 to it")
     all_results = []
     for loss in map(float, options.loss.split(",")):
         for number in range(options.rounds):
@@ -152,10 +167,11 @@ def main():
                 finally:
                     world.close()
             for name, figures in result.items():
-                ratio = result.get("quic", figures)["p99_ms"] / figures["p99_ms"]
-                print(f"{loss:>4}% {name:>9} {figures['rps']:>7.0f} {figures['p50_ms']:>8.1f} {figures['p99_ms']:>8.1f}"
-                      f"   {ratio:.2f}" + (f"   {figures['errors']} errors" if figures["errors"] else ""), flush=True)
+                figures["quic_p99_ratio"] = result.get("quic", figures)["p99_ms"] / figures["p99_ms"]
+            show(f"{loss}%", result)
             all_results.append({"loss_percent": loss, **result})
+        if options.rounds > 1:
+            show("median", medians([each for each in all_results if each["loss_percent"] == loss]))
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(all_results, indent=1) + "\n")
 

@@ -1,7 +1,7 @@
 // GETs of one key over many streams of one transport, each in a closed loop with so many requests under way. For
 // test/bench/quic_cpu.py and quic_loss.py, which start the servers and know their processor time; this prints its own.
 //
-//   stream_load --to unix|tcp|tls|quic --host H --port P | --path SOCKET [--ca FILE] [--name NAME] [--streams N]
+//   stream_load --to unix|tcp|tls|quic|udp --host H --port P | --path SOCKET [--ca FILE] [--name NAME] [--streams N]
 //               [--depth N] [--bytes N] [--seconds N]
 //
 // Prints "REQUESTS SECONDS CPU_SECONDS P50_MS P99_MS ERRORS", errors being replies, too. The key is "k", and its value
@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "load/udp_lanes.hpp"
 #include "metrics/quic_metrics.hpp"
 #include "net/connector.hpp"
 #include "net/event_loop.hpp"
@@ -216,6 +217,14 @@ int main(int argc, char** argv) {
                                                              .server_name = options.name},
                                             metrics);
     target.lanes = dialer.get();
+  }
+  std::unique_ptr<test::UdpLanes> udp;
+  if (options.transport == "udp") {
+    const net::Address peer = *net::Address::from_numeric(options.host, options.port);
+    auto socket = net::UdpSocket::connect(loop, peer, {}, metrics);
+    if (!socket) die(socket.error());
+    udp = std::make_unique<test::UdpLanes>(loop, std::move(*socket), peer);
+    target.lanes = udp.get();
   }
 
   Tally tally;
