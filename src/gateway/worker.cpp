@@ -70,7 +70,9 @@ void Worker::start() {
 }
 
 void Worker::join() {
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  mailbox_.post([this] { loop_.stop(); });
+  thread_.join();
 }
 
 // --- Connections and streams ---
@@ -133,6 +135,7 @@ void Worker::every_second() {
 
 void Worker::stop(base::Milliseconds patience, std::move_only_function<void()> on_stopped) {
   mailbox_.post([this, patience, on_stopped = std::move(on_stopped)]() mutable {
+    if (has_stopped_) return;  // and has said so
     on_stopped_ = std::move(on_stopped);
     is_stopping_ = true;
     for (auto& endpoint : endpoints_) endpoint->stop_accepting();
@@ -141,12 +144,13 @@ void Worker::stop(base::Milliseconds patience, std::move_only_function<void()> o
   });
 }
 
-// At the end the peers are told; a little later nobody listens any more.
+// At the end the peers are told, a little later the gateway. Its socket is refusing newcomers until join(): the kernel
+// goes on giving it its share of them while other workers have something to finish.
 void Worker::go_on_stopping() {
   if (gave_up_) {
     peers_.clear();
-    if (on_stopped_) std::exchange(on_stopped_, nullptr)();
-    loop_.stop();
+    has_stopped_ = true;
+    std::exchange(on_stopped_, nullptr)();
     return;
   }
   const bool has_unsent = std::ranges::any_of(endpoints_, &quic::Endpoint::has_unsent);

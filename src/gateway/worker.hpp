@@ -46,8 +46,10 @@ class Worker final : private quic::ConnectionEvents {
   void start();
   /// Any thread. New connections and streams are refused from now on. A connection on which nothing is under way is
   /// ended, in order; where something is, as far as can be told without RESP, it goes on for so long, and then the peer
-  /// is told. `on_stopped` is called on the worker's thread when nothing is left, and all has arrived that was to.
+  /// is told. `on_stopped` is called on the worker's thread when nothing is left, and all has arrived that was to;
+  /// newcomers are refused until join().
   void stop(base::Milliseconds patience, std::move_only_function<void()> on_stopped);
+  /// Ends it, whatever it is doing.
   void join();
 
   /// Where it listens, with the ports that the kernel has chosen.
@@ -85,6 +87,7 @@ class Worker final : private quic::ConnectionEvents {
   net::Timer stop_timer_;
   bool is_stopping_ = false;
   bool gave_up_ = false;
+  bool has_stopped_ = false;
   base::TimePoint give_up_at_{};
   std::move_only_function<void()> on_stopped_;
   std::thread thread_;
