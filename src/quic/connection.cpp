@@ -44,7 +44,6 @@ std::string text_of_transport_error(std::uint64_t error) {
 
 net::ConnectError error_of(const CloseReason& reason, const std::string& place) {
   using Kind = CloseReason::Kind;
-  constexpr std::string_view kOurs = "certificate ";  // of judge_peer()
   net::ConnectError error{.stage = net::ConnectStage::kQuic,
                           .error = EPROTO,
                           .text = place + ": " + (reason.text.empty() ? "the connection was closed" : reason.text)};
@@ -53,11 +52,8 @@ net::ConnectError error_of(const CloseReason& reason, const std::string& place) 
   if (reason.kind == Kind::kForgotten) error.error = ECONNRESET;
   if (reason.kind == Kind::kCertificate) {
     error.error = EACCES;
-    if (reason.text.starts_with(kOurs)) {
-      error.refusal = reason.text.substr(kOurs.size());
-    } else {
-      error.stage = net::ConnectStage::kTls;
-    }
+    error.refusal = reason.refusal;
+    if (reason.refusal.empty()) error.stage = net::ConnectStage::kTls;
   }
   return error;
 }
@@ -318,7 +314,9 @@ void Connection::fail(int error) {
     ngtcp2_ccerr_set_tls_alert(&error_, alert, nullptr, 0);
     reason.text = text_of_alert(alert);
     if (refused_peer_) {
-      reason = {.kind = CloseReason::Kind::kCertificate, .text = "certificate " + refused_peer_->reason};
+      reason = {.kind = CloseReason::Kind::kCertificate,
+                .text = "certificate " + refused_peer_->reason,
+                .refusal = refused_peer_->reason};
     }
   } else if (has_no_protocol_) {
     ngtcp2_ccerr_set_tls_alert(&error_, GNUTLS_A_NO_APPLICATION_PROTOCOL, nullptr, 0);  // RFC 9001, section 8.1

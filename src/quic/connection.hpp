@@ -41,7 +41,8 @@ struct CloseReason {
   Kind kind = Kind::kLocal;
   bool is_application_code = false;
   std::uint64_t code = 0;
-  std::string text{};  ///< one line
+  std::string text{};     ///< one line
+  std::string refusal{};  ///< kCertificate: in one word, what we have against the peer's; empty if it refused ours
 };
 
 /// What those are told who wanted something of it. `place` is whom it was with.
