@@ -113,8 +113,19 @@ void Dialer::leave_if_stopping() {
   if (connection == nullptr || !connection->peer_is_leaving()) return;
   resumption_ = connection->resumption();
   retire_endpoint();
+  limit_left();
   deadline_.cancel();
   state_ = State::kDown;
+}
+
+// A gateway that lets everybody in and then says that it stops must not cost us a connection each time.
+void Dialer::limit_left() {
+  const auto is_open = [](const auto& endpoint) {
+    const Connection* const connection = endpoint->connection();
+    return connection != nullptr && !connection->is_closing();
+  };
+  if (static_cast<std::size_t>(std::ranges::count_if(former_, is_open)) <= kLeftMax) return;
+  (*std::ranges::find_if(former_, is_open))->close_all(ErrorCode::kNone, "too many connections were left");
 }
 
 void Dialer::dial() {

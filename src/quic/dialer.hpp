@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -29,7 +30,7 @@ struct DialTarget {
 /// The one QUIC connection of a worker to a gateway, made when the first lane is wanted, and again when it has ended,
 /// or the gateway stops, and another one is. A lane is a stream: opening it costs no round trip once the connection is
 /// there. Keeps tickets, so that coming back costs no certificates. Lanes at a gateway that stops are left to end
-/// there.
+/// there, unless kLeftMax others have been left since.
 ///
 /// Whoever waits when the connection cannot be made hears why, with stage quic; when to try again is his business. Loop
 /// thread only; the references outlive it.
@@ -52,6 +53,8 @@ class Dialer final : public net::LaneSource, private ConnectionEvents {
 
   /// Lanes that wait for the peer to allow more streams do so for this long.
   static constexpr base::Milliseconds kStreamPatience{1000};
+  /// Connections that were left and still have lanes; with one more the oldest is closed.
+  static constexpr std::size_t kLeftMax = 8;
 
  private:
   enum class State : std::uint8_t { kDown, kResolving, kConnecting, kUp };
@@ -78,6 +81,7 @@ class Dialer final : public net::LaneSource, private ConnectionEvents {
   void give_up(net::ConnectError error);
   [[nodiscard]] std::string place() const;
   void retire_endpoint();
+  void limit_left();
 
   net::EventLoop& loop_;
   net::Resolver& resolver_;

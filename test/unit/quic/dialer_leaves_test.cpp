@@ -1,6 +1,7 @@
 // The source of lanes and a gateway that stops: what runs there is left to end, what begins goes elsewhere.
 #include "quic/dialer.hpp"
 
+#include <cstddef>
 #include <vector>
 
 #include "unit/quic/dialer_test_fixture.hpp"
@@ -80,6 +81,22 @@ TEST_F(QuicDialerLeaves, EndOfAConnectionThatWasLeftHarmsNoLaneOfTheNext) {
   EXPECT_TRUE(echoes(next));
   EXPECT_TRUE(echoes(served()));
   EXPECT_EQ(accepted_.size(), 2u);
+}
+
+TEST_F(QuicDialerLeaves, OldestConnectionIsClosedWhenTooManyWereLeft) {
+  std::vector<Asker*> lanes;
+  for (std::size_t i = 0; i <= Dialer::kLeftMax; ++i) {
+    lanes.push_back(&served());
+    ASSERT_TRUE(echoes(*lanes.back()));
+    refused_by_one_that_stops();
+  }
+  EXPECT_TRUE(lanes.front()->stream().has_connection());
+
+  Asker& next = served();
+
+  EXPECT_TRUE(run_until([&] { return !lanes.front()->stream().has_connection(); }));
+  for (std::size_t i = 1; i <= Dialer::kLeftMax; ++i) EXPECT_TRUE(echoes(*lanes[i])) << i;
+  EXPECT_TRUE(echoes(next));
 }
 
 TEST_F(QuicDialerLeaves, CloseEndsConnectionsThatWereLeft) {
