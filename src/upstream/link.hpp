@@ -17,6 +17,7 @@
 #include "net/outage_log.hpp"
 #include "net/reconnect.hpp"
 #include "resp/reply_scanner.hpp"
+#include "upstream/deadline_watch.hpp"
 #include "upstream/handshake.hpp"
 #include "upstream/link_fsm.hpp"
 #include "upstream/server_facts.hpp"
@@ -173,7 +174,6 @@ class Link final : private net::StreamEvents {
   void update_congestion();
   void on_timer();
   void check_deadlines();
-  [[nodiscard]] bool must_look_again(base::TimePoint now);
   void arm_deadline_timer();
   [[nodiscard]] base::TimePoint next_deadline() const;
 
@@ -200,8 +200,7 @@ class Link final : private net::StreamEvents {
   resp::ReplyScanner scanner_;
   std::size_t scanned_ = 0;  // bytes at the front of in_ that the scanner has seen, all of one unfinished reply
   base::TimePoint last_write_progress_{};
-  base::TimePoint look_due_{};  // at the deadlines
-  bool has_looked_late_ = false;
+  DeadlineWatch deadline_watch_;
   base::TimePoint last_used_{};
   bool flush_scheduled_ = false;
   bool write_blocked_ = false;

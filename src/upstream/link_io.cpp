@@ -18,10 +18,6 @@ constexpr std::size_t kIovecMax = 64;
 constexpr std::size_t kHandshakeBytesMax = 64 * 1024;
 // Nothing at all for this many response timeouts, although a reply is owed, means that the peer hangs.
 constexpr int kSilentTimeouts = 2;
-// So late a look at the deadlines tells that this process did not run, as on a machine that was paused. The server may
-// be on the same one, and not have run either: it gets this time more.
-constexpr base::Milliseconds kLate{250};
-constexpr base::Milliseconds kGrace{1000};
 
 // A push that stands where another protocol has a reply: ">3\r\n$9\r\nsubscribe\r\n...".
 bool answers_a_command(std::string_view push) {
@@ -247,7 +243,10 @@ void Link::on_timer() {
 void Link::check_deadlines() {
   if (options_.response_timeout == base::Milliseconds::zero()) return;
   const base::TimePoint now = context_.loop.now();
-  if (must_look_again(now)) return;
+  if (const auto grace = deadline_watch_.look(now, options_.response_timeout)) {
+    timer_.start(*grace);
+    return;
+  }
   const auto expired = fsm_.expire(now);
   for (const auto& [id, timeout] : expired) {
     context_.metrics.upstream_timeouts.add();
@@ -264,24 +263,14 @@ void Link::check_deadlines() {
   }
 }
 
-// Once: where every turn takes long, deadlines are deadlines all the same.
-bool Link::must_look_again(base::TimePoint now) {
-  has_looked_late_ = !has_looked_late_ && now - look_due_ >= kLate;
-  if (!has_looked_late_) return false;
-  const base::Duration grace = std::min(kGrace, options_.response_timeout);
-  look_due_ = now + grace;
-  timer_.start(grace);
-  return true;
-}
-
 void Link::arm_deadline_timer() {
   // Deadlines only move away from now while replies come in, so a running timer is left alone: it looks again when it
   // fires, at most once per response timeout.
   if (options_.response_timeout == base::Milliseconds::zero() || timer_.is_running() || fsm_.empty()) return;
-  const base::TimePoint next = next_deadline();
   const base::TimePoint now = context_.loop.now();
-  look_due_ = std::max(next, now);
-  timer_.start(look_due_ - now);
+  const base::TimePoint due = std::max(next_deadline(), now);
+  deadline_watch_.expect(due);
+  timer_.start(due - now);
 }
 
 base::TimePoint Link::next_deadline() const {
