@@ -49,7 +49,7 @@ class Worker final : private quic::ConnectionEvents {
   /// is told. `on_stopped` is called on the worker's thread when nothing is left, and all has arrived that was to;
   /// newcomers are refused until join().
   void stop(base::Milliseconds patience, std::move_only_function<void()> on_stopped);
-  /// Ends it, whatever it is doing.
+  /// Any thread but its own: ends it, whatever it is doing. Of no effect before start() and the second time.
   void join();
 
   /// Where it listens, with the ports that the kernel has chosen.

@@ -41,7 +41,9 @@ struct Options {
   std::size_t datagram_bytes_max = 32'000;
 
   /// How long an acknowledgement that has nothing to carry it may wait, and for how many packets. Longer where round
-  /// trips are short: nobody waits for it there, and timers that are near cost as much as a packet.
+  /// trips are short: nobody waits for it there, and timers that are near cost as much as a packet. The other timers of
+  /// a connection wait with it, so that there a loss that only time tells (the last packet of a burst) is found that
+  /// much later.
   std::chrono::microseconds ack_delay{1000};
   std::chrono::microseconds ack_delay_near{8000};
   unsigned ack_packets = 8;
