@@ -32,6 +32,7 @@ constexpr auto kFields = std::to_array<Field>({
     {"early_data_taken", read<&M::early_data_taken>},
     {"early_data_refused", read<&M::early_data_refused>},
     {"connections_refused", read<&M::connections_refused>},
+    {"connections_not_admitted", read<&M::connections_not_admitted>},
     {"connections_lost", read<&M::connections_lost>},
     {"migrations", read<&M::migrations>},
     {"streams", read<&M::streams>},

@@ -26,8 +26,9 @@ struct QuicMetrics {
   Counter resets_received;
   /// Of those received, by the codes of quic/error_codes.hpp; the last is of everything else.
   std::array<Counter, 8> resets_by_code{};
-  Counter connections_refused;  ///< beyond a limit of ours: of all, or of one address
-  Counter connections_lost;     ///< by silence or an error, not by an orderly end
+  Counter connections_refused;       ///< beyond a limit of ours, not allowed, or too late: we stop
+  Counter connections_not_admitted;  ///< of those refused: by their address
+  Counter connections_lost;          ///< by silence or an error, not by an orderly end
   Counter migrations;
 
   Counter datagrams_sent;

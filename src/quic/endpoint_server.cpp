@@ -75,8 +75,10 @@ void Endpoint::on_unknown(const net::Datagram& datagram, const ngtcp2_version_ci
 }
 
 void Endpoint::begin_connection(const net::Datagram& datagram, const ngtcp2_pkt_hd& first) {
+  const bool is_admitted = !server_.admits || server_.admits(datagram.from);
+  if (!is_admitted) metrics_.connections_not_admitted.add();
   // At once, or who comes to one that stops would take a second to look elsewhere.
-  if (!accepts_ || (server_.admits && !server_.admits(datagram.from))) {
+  if (!accepts_ || !is_admitted) {
     metrics_.connections_refused.add();
     send_refusal(datagram, first, NGTCP2_CONNECTION_REFUSED);
     return;

@@ -48,7 +48,7 @@ class Listeners {
   [[nodiscard]] std::string addresses() const;
   /// Where clients come in by QUIC: the workers listen there themselves.
   [[nodiscard]] const std::vector<QuicPlace>& quic_places() const noexcept { return quic_places_; }
-  /// Connections that were closed because no network of their listener has them.
+  /// Connections that were closed because no network of their listener has them; those of QUIC are the workers'.
   [[nodiscard]] std::uint64_t refused() const noexcept { return refused_.value(); }
 
  private:

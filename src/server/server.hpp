@@ -66,6 +66,7 @@ class Server final : private proxy::FillMesh, private proxy::ClientMesh, private
     return name == "default" || (auth_.users && auth_.users->find(name) != nullptr);
   }
   [[nodiscard]] std::string anteroom_section() const override;
+  [[nodiscard]] std::uint64_t rejected_by_allow_list() const;
   [[nodiscard]] std::string cache_section() const override;
   [[nodiscard]] std::string coherence_states() const override;
 

@@ -111,6 +111,12 @@ void add_coherence(Section& section, const std::vector<std::unique_ptr<Worker>>&
 
 }  // namespace
 
+std::uint64_t Server::rejected_by_allow_list() const {
+  std::uint64_t sum = listeners_.refused();
+  for (const auto& worker : workers_) sum += worker->metrics().quic_clients.connections_not_admitted.value();
+  return sum;
+}
+
 std::string Server::anteroom_section() const {
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
   Section section("anteroom");
@@ -122,7 +128,7 @@ std::string Server::anteroom_section() const {
   section.add("anteroom_maxclients", maxclients_);
   section.add("rejected_connections", rejected_clients_.load());
   section.add("auth_failures", failures_.failures());
-  section.add("rejected_by_allow_list", listeners_.refused());
+  section.add("rejected_by_allow_list", rejected_by_allow_list());
   section.add("upstream", config::display_url(options_.upstream.target));
   section.add("upstream_status", outage_log_.is_up() ? "up" : "down");
   section.add("upstream_version", server_facts_.version());

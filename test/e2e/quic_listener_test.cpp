@@ -123,6 +123,7 @@ TEST_F(QuicListener, OtherNetworksThanTheAllowedOnesAreRefused) {
   start(R"(,"allow":["10.0.0.0/8"])");
 
   EXPECT_EQ(cli({"--timeout", "500", "PING"}).status, ExitStatus{.code = 1});
+  EXPECT_EQ(info("anteroom", "rejected_by_allow_list"), "1");
 }
 
 TEST_F(QuicListener, ClientWithoutACertificateIsRefusedWhereOneIsRequired) {

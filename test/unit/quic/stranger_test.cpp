@@ -70,6 +70,7 @@ TEST_F(QuicStranger, WhoIsNotAdmittedIsToldAndNothingIsKeptOfHim) {
 
   EXPECT_EQ(client.closed->text, kNoRoom);
   EXPECT_EQ(server_counts_.connections_refused.value(), 1u);
+  EXPECT_EQ(server_counts_.connections_not_admitted.value(), 1u);
   EXPECT_TRUE(accepted_.empty());
 }
 
