@@ -30,6 +30,7 @@ void Connection::mark_ready(StreamCore& core) {
 }
 
 void Connection::drop_ready(StreamCore& core) noexcept {
+  core.sent_in_a_row = 0;
   if (!std::exchange(core.is_ready, false)) return;
   std::erase(ready_, &core);
 }

@@ -13,6 +13,9 @@ namespace {
 
 // A packet never needs more.
 constexpr std::size_t kPiecesMax = 4;
+// What a stream sends before the next one's turn. Where the window of congestion is full, replies that share each
+// flight are late together; one after the other only the last ones are. More would have small ones wait for large ones.
+constexpr std::size_t kTurnBytes = 32 * 1024;
 // The largest delay that we announce for acknowledgements (RFC 9000, section 18.2): what expires later is none.
 constexpr std::uint64_t kAckSoon = 25 * NGTCP2_MILLISECONDS;
 
@@ -116,8 +119,12 @@ void Connection::settle_offer(StreamCore& core, std::ptrdiff_t result, std::ptrd
   if (taken >= 0) {
     core.out.mark_sent(static_cast<std::size_t>(taken));
     if (with_fin && core.out.unsent_bytes() == 0) core.fin_sent = true;
-    drop_ready(core);
-    if (core.has_to_send()) mark_ready(core);  // behind the others
+    core.sent_in_a_row += static_cast<std::size_t>(taken);
+    const bool has_had_its_turn = taken == 0 || core.sent_in_a_row >= kTurnBytes;
+    if (has_had_its_turn || !core.has_to_send()) {
+      drop_ready(core);
+      if (core.has_to_send()) mark_ready(core);  // behind the others
+    }
   }
   switch (result) {
     case NGTCP2_ERR_STREAM_DATA_BLOCKED:

@@ -34,10 +34,11 @@ struct StreamCore : std::enable_shared_from_this<StreamCore> {
   SendBuffer out;
   bool wants_fin = false;
   bool fin_sent = false;
-  bool is_ready = false;    ///< in the connection's list of those that have something to send
-  bool is_blocked = false;  ///< by the peer's window
-  bool was_reset = false;   ///< by its owner
-  bool must_probe = false;  ///< to be offered to ngtcp2 even with nothing to send
+  bool is_ready = false;          ///< in the connection's list of those that have something to send
+  std::size_t sent_in_a_row = 0;  ///< bytes, since it came to the front of that list
+  bool is_blocked = false;        ///< by the peer's window
+  bool was_reset = false;         ///< by its owner
+  bool must_probe = false;        ///< to be offered to ngtcp2 even with nothing to send
   std::uint64_t losses_counted = 0;
 
   base::ByteQueue in;

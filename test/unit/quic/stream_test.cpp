@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <string>
 
 #include "support/quic_rig.hpp"
 
@@ -12,7 +15,18 @@ namespace {
 
 using Status = net::IoResult::Status;
 
-class QuicStream : public QuicTest {};
+class QuicStream : public QuicTest {
+ protected:
+  /// What the first of two streams has received in the very turn in which the second one's first bytes come.
+  [[nodiscard]] std::size_t received_before_the_second() {
+    const test::Deadline deadline(test::kPatience);
+    while (there().streams.size() < 2 || there().streams[1]->received.empty()) {
+      if (deadline.is_over()) return SIZE_MAX;
+      run_turn();
+    }
+    return there().streams[0]->received.size();
+  }
+};
 
 TEST_F(QuicStream, MayOutliveItsEndpoint) {
   StreamEnd& stream = connected().open();
@@ -64,6 +78,32 @@ TEST_F(QuicStream, ResetStreamMayOutliveItsEndpoint) {
 }
 
 // ngtcp2 ends our side by itself then, so that no attempt to write tells.
+// On a path that is full every reply would be late if they shared each flight.
+TEST_F(QuicStream, OneIsSentWholeBeforeTheNext) {
+  options_.datagram_bytes_max = 1200;
+  const std::string reply(15'000, 'r');  // a flight or two, and one read
+  Side& client = connected();
+  StreamEnd& first = client.open();
+  StreamEnd& second = client.open();
+
+  first.write(reply);
+  second.write(reply);
+
+  EXPECT_EQ(received_before_the_second(), reply.size());
+}
+
+TEST_F(QuicStream, LargeOneDoesNotHoldUpOthers) {
+  options_.datagram_bytes_max = 1200;
+  Side& client = connected();
+  StreamEnd& large = client.open();
+  StreamEnd& small = client.open();
+
+  large.write(std::string(200'000, 'l'));
+  small.write("s");
+
+  EXPECT_LT(received_before_the_second(), 100'000u);
+}
+
 TEST_F(QuicStream, WriterHearsThatThePeerHasClosedAStreamWithoutReadingIt) {
   options_.stream_window = 64 << 10;
   StreamEnd& stream = connected().open();
