@@ -16,8 +16,8 @@ constexpr std::size_t kPiecesMax = 4;
 // What a stream sends before the next one's turn. Where the window of congestion is full, replies that share each
 // flight are late together; one after the other only the last ones are. More would have small ones wait for large ones.
 constexpr std::size_t kTurnBytes = 32 * 1024;
-// The largest delay that we announce for acknowledgements (RFC 9000, section 18.2): what expires later is none.
-constexpr std::uint64_t kAckSoon = 25 * NGTCP2_MILLISECONDS;
+// What expires later is no acknowledgement.
+constexpr std::uint64_t kAckSoon = kAckDelayAnnounced.count() * NGTCP2_MILLISECONDS;
 
 }  // namespace
 

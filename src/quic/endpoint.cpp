@@ -147,6 +147,7 @@ void Endpoint::settings(ngtcp2_settings& settings, ngtcp2_transport_params& para
   params.initial_max_streams_bidi = is_server_ ? options_.streams_max : 0;
   params.initial_max_streams_uni = 0;
   params.max_idle_timeout = nanoseconds(options_.idle_timeout);
+  params.max_ack_delay = nanoseconds(kAckDelayAnnounced);
   params.active_connection_id_limit = kPeerIdsMax;
   params.grease_quic_bit = 1;
 }

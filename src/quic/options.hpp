@@ -11,6 +11,11 @@ namespace anteroom::quic {
 
 enum class Congestion : std::uint8_t { kCubic, kBbr, kReno };
 
+/// max_ack_delay (RFC 9000, section 18.2): how long acknowledgements may wait, timers that are late included. The peer
+/// waits so much longer before it asks for one (RFC 9002, section 6.2.1), so a packet that was lost with none behind it
+/// is sent again that much later.
+inline constexpr base::Milliseconds kAckDelayAnnounced{10};
+
 /// How one side of a connection behaves. What the windows are worth is measured in test/bench/README.md.
 struct Options {
   Congestion congestion = Congestion::kCubic;
@@ -40,10 +45,10 @@ struct Options {
   /// ones than Ethernet's save up to half of the processor time of large values, on loopback and jumbo networks.
   std::size_t datagram_bytes_max = 32'000;
 
-  /// How long an acknowledgement that has nothing to carry it may wait, and for how many packets. Longer where round
-  /// trips are short: nobody waits for it there, and timers that are near cost as much as a packet. The other timers of
-  /// a connection wait with it, so that there a loss that only time tells (the last packet of a burst) is found that
-  /// much later.
+  /// How long an acknowledgement that has nothing to carry it may wait, below kAckDelayAnnounced, and for how many
+  /// packets. Longer where round trips are short: nobody waits for it there, and timers that are near cost as much as a
+  /// packet. The other timers of a connection wait with it, so that there a loss that only time tells (the last packet
+  /// of a burst) is found that much later.
   std::chrono::microseconds ack_delay{1000};
   std::chrono::microseconds ack_delay_near{8000};
   unsigned ack_packets = 8;
