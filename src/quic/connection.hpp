@@ -18,6 +18,7 @@
 #include "net/event_loop.hpp"
 #include "net/tls_context.hpp"
 #include "quic/connection_id.hpp"
+#include "quic/options.hpp"
 #include "quic/stream.hpp"
 
 struct gnutls_session_int;
@@ -25,7 +26,6 @@ struct gnutls_session_int;
 namespace anteroom::quic {
 
 class Endpoint;
-struct Options;
 
 /// Why a connection has ended.
 struct CloseReason {
@@ -193,6 +193,7 @@ class Connection {
   void on_expiry();
   void arm(std::uint64_t at, std::uint64_t now);
   void update_timer(std::uint64_t now, bool may_wait);
+  [[nodiscard]] const Options::AckPatience& ack_patience() const;
 
   Endpoint& endpoint_;
   ConnectionEvents* events_;

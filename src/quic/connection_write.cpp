@@ -24,9 +24,8 @@ constexpr std::uint64_t kAckSoon = kAckDelayAnnounced.count() * NGTCP2_MILLISECO
 // ngtcp2 acknowledges at once where round trips are short. What is only acknowledged waits a little for data to go
 // with.
 bool Connection::may_wait(std::uint64_t now) const {
-  const Options& options = endpoint_.options();
-  if (options.ack_delay.count() == 0 || !is_established_ || must_write_ || !ready_.empty()) return false;
-  if (packets_since_write_ >= options.ack_packets) return false;
+  if (!is_established_ || must_write_ || !ready_.empty()) return false;
+  if (packets_since_write_ >= ack_patience().packets) return false;
   return ngtcp2_conn_get_expiry(conn_) <= now + kAckSoon;
 }
 

@@ -45,13 +45,18 @@ struct Options {
   /// ones than Ethernet's save up to half of the processor time of large values, on loopback and jumbo networks.
   std::size_t datagram_bytes_max = 32'000;
 
-  /// How long an acknowledgement that has nothing to carry it may wait, below kAckDelayAnnounced, and for how many
-  /// packets. Longer where round trips are short: nobody waits for it there, and timers that are near cost as much as a
-  /// packet. The other timers of a connection wait with it, so that there a loss that only time tells (the last packet
-  /// of a burst) is found that much later.
-  std::chrono::microseconds ack_delay{1000};
-  std::chrono::microseconds ack_delay_near{8000};
-  unsigned ack_packets = 8;
+  /// How long acknowledgements that have nothing to carry them may wait, below kAckDelayAnnounced, and for how many
+  /// packets.
+  struct AckPatience {
+    std::chrono::microseconds delay{};
+    unsigned packets = 0;
+  };
+  /// BBR takes what it hears of late for what the path does not carry.
+  AckPatience acks_far{.delay = std::chrono::microseconds(250), .packets = 2};
+  /// Where round trips are below 2 ms nobody waits for acknowledgements, and timers that are near cost as much as a
+  /// packet. The other timers of a connection wait with them, so that a loss that only time tells (the last packet of a
+  /// burst) is found that much later.
+  AckPatience acks_near{.delay = std::chrono::milliseconds(8), .packets = 8};
 
   /// A client's: with a ticket of a server that allows it, what streams say first goes with the first flight (0-RTT).
   /// Somebody who overhears it can have it come in again, so that it must do no harm twice.
