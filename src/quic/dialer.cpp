@@ -120,6 +120,7 @@ void Dialer::leave_if_stopping() {
 
 // A gateway that lets everybody in and then says that it stops must not cost us a connection each time.
 void Dialer::limit_left() {
+  close_idle();
   const auto is_open = [](const auto& endpoint) {
     const Connection* const connection = endpoint->connection();
     return connection != nullptr && !connection->is_closing();
@@ -220,12 +221,18 @@ void Dialer::give_up(net::ConnectError error) {
   }
 }
 
+// Those that were left, and have no lane any more.
+void Dialer::close_idle() {
+  for (const auto& endpoint : former_) {
+    const Connection* const connection = endpoint->connection();
+    if (connection != nullptr && connection->streams() == 0) endpoint->close_all(ErrorCode::kNone, "");
+  }
+}
+
 void Dialer::tick() {
   std::erase_if(former_, [](const auto& endpoint) { return endpoint->connections() == 0; });
-  for (const auto& endpoint : former_) {
-    if (endpoint->connection()->streams() == 0) endpoint->close_all(ErrorCode::kNone, "");
-    endpoint->tick();
-  }
+  close_idle();
+  for (const auto& endpoint : former_) endpoint->tick();
   if (endpoint_ != nullptr) endpoint_->tick();
 }
 

@@ -82,6 +82,7 @@ class Dialer final : public net::LaneSource, private ConnectionEvents {
   [[nodiscard]] std::string place() const;
   void retire_endpoint();
   void limit_left();
+  void close_idle();
 
   net::EventLoop& loop_;
   net::Resolver& resolver_;

@@ -99,6 +99,22 @@ TEST_F(QuicDialerLeaves, OldestConnectionIsClosedWhenTooManyWereLeft) {
   EXPECT_TRUE(echoes(next));
 }
 
+TEST_F(QuicDialerLeaves, ConnectionWhoseLastLaneHasEndedIsNotOneTooMany) {
+  std::vector<Asker*> lanes;
+  for (std::size_t i = 0; i <= Dialer::kLeftMax; ++i) {
+    lanes.push_back(&served());
+    ASSERT_TRUE(echoes(*lanes.back()));
+    refused_by_one_that_stops();
+  }
+  lanes[1]->lane.reset();
+  ASSERT_TRUE(run_until([&] { return accepted_[1]->connection->streams() == 0; }));
+
+  served();
+
+  EXPECT_TRUE(echoes(*lanes.front()));
+  EXPECT_TRUE(run_until([&] { return accepted_[1]->closed.has_value(); }));
+}
+
 TEST_F(QuicDialerLeaves, CloseEndsConnectionsThatWereLeft) {
   Asker& first = served();
   ASSERT_TRUE(echoes(first));
