@@ -38,7 +38,9 @@ SocketOptions SocketOptions::for_upstream(std::chrono::milliseconds response_tim
   options.keepalive_idle = std::chrono::seconds(20);
   options.keepalive_interval = std::chrono::seconds(5);
   options.keepalive_probes = 3;
-  options.user_timeout = std::max(response_timeout, std::chrono::milliseconds(3000));
+  const std::chrono::milliseconds until_dead =
+      options.keepalive_idle + options.keepalive_interval * options.keepalive_probes;
+  options.user_timeout = std::max(response_timeout, until_dead);
   return options;
 }
 

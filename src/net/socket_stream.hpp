@@ -22,7 +22,9 @@ struct SocketOptions {
   /// As Redis does for its clients: probes every third of `keepalive`, gone after three. 0 = no keepalive.
   [[nodiscard]] static SocketOptions for_client(std::chrono::seconds keepalive);
   /// Keepalive finds a dead peer on an idle connection (20 s + 3 * 5 s); while data is unacknowledged it does nothing,
-  /// and TCP_USER_TIMEOUT takes over: max(response timeout, 3 s). UPSTREAM.md B1.1.
+  /// and TCP_USER_TIMEOUT takes over. That is no shorter, for it counts when a probe is unanswered too: one that is
+  /// lost would end a connection that has been idle for longer. A peer that owes a reply is given up by the deadlines
+  /// of the link, after `response_timeout` or two.
   [[nodiscard]] static SocketOptions for_upstream(std::chrono::milliseconds response_timeout);
 };
 

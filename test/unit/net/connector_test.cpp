@@ -125,7 +125,7 @@ TEST_F(ConnectorTest, ConnectsOverUnix) {
 TEST_F(ConnectorTest, SocketIsNonBlockingPrivateAndTuned) {
   const base::UniqueFd listener = test::listen_on(test::loopback());
   ConnectTarget target = tcp(local_address(listener.value()));
-  target.socket = SocketOptions::for_upstream(milliseconds(4000));
+  target.socket = SocketOptions::for_upstream(milliseconds(40'000));
   dial(target);
   ASSERT_TRUE(result_->has_value());
 
@@ -137,7 +137,7 @@ TEST_F(ConnectorTest, SocketIsNonBlockingPrivateAndTuned) {
   int timeout = 0;
   socklen_t size = sizeof timeout;
   ASSERT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, &size), 0);
-  EXPECT_EQ(timeout, 4000);
+  EXPECT_EQ(timeout, 40'000);
 }
 
 TEST_F(ConnectorTest, RefusalNamesTheAddress) {
