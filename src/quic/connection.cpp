@@ -398,18 +398,15 @@ void Connection::arm(std::uint64_t at, std::uint64_t now) {
   timer_.start(std::chrono::nanoseconds(at > now ? at - now : 0));
 }
 
-const Options::AckPatience& Connection::ack_patience() const {
-  const Options& options = endpoint_.options();
-  return path_figures().rtt < kShortPath ? options.acks_near : options.acks_far;
-}
+bool Connection::is_near() const { return path_figures().rtt < kShortPath; }
 
 // The expiry moves with almost every packet: the timer is set anew only if it became earlier, and one that comes too
 // early looks again.
 void Connection::update_timer(std::uint64_t now, bool may_wait) {
   std::uint64_t expiry = ngtcp2_conn_get_expiry(conn_);
-  if (may_wait) {
-    const auto delay = static_cast<std::uint64_t>(ack_patience().delay.count());
-    expiry = std::max(expiry, now + delay * NGTCP2_MICROSECONDS);
+  if (may_wait && is_near()) {
+    const auto delay = static_cast<std::uint64_t>(endpoint_.options().acks_near.delay.count());
+    expiry = std::max(expiry, now + delay * NGTCP2_MILLISECONDS);
   }
   if (expiry == UINT64_MAX) return;
   if (expiry < armed_at_ || armed_at_ <= now) arm(std::max(expiry, now), now);

@@ -193,7 +193,7 @@ class Connection {
   void on_expiry();
   void arm(std::uint64_t at, std::uint64_t now);
   void update_timer(std::uint64_t now, bool may_wait);
-  [[nodiscard]] const Options::AckPatience& ack_patience() const;
+  [[nodiscard]] bool is_near() const;
 
   Endpoint& endpoint_;
   ConnectionEvents* events_;

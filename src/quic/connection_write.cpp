@@ -24,8 +24,8 @@ constexpr std::uint64_t kAckSoon = kAckDelayAnnounced.count() * NGTCP2_MILLISECO
 // ngtcp2 acknowledges at once where round trips are short. What is only acknowledged waits a little for data to go
 // with.
 bool Connection::may_wait(std::uint64_t now) const {
-  if (!is_established_ || must_write_ || !ready_.empty()) return false;
-  if (packets_since_write_ >= ack_patience().packets) return false;
+  if (!is_established_ || must_write_ || !ready_.empty() || !is_near()) return false;
+  if (packets_since_write_ >= endpoint_.options().acks_near.packets) return false;
   return ngtcp2_conn_get_expiry(conn_) <= now + kAckSoon;
 }
 
@@ -76,6 +76,7 @@ StreamCore* Connection::next_offer(std::span<iovec> pieces, std::size_t& count, 
     }
     // An end alone needs no credit of the connection, and does not wait for it behind others.
     if (unsent > 0 && ngtcp2_conn_get_max_data_left(conn_) == 0) {
+      core.sent_in_a_row = 0;
       ready_.pop_front();
       ready_.push_back(&core);
       continue;

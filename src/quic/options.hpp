@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -45,18 +44,17 @@ struct Options {
   /// ones than Ethernet's save up to half of the processor time of large values, on loopback and jumbo networks.
   std::size_t datagram_bytes_max = 32'000;
 
-  /// How long acknowledgements that have nothing to carry them may wait, below kAckDelayAnnounced, and for how many
+  /// How long acknowledgements that have nothing to carry them wait, well below kAckDelayAnnounced, and for how many
   /// packets.
   struct AckPatience {
-    std::chrono::microseconds delay{};
+    base::Milliseconds delay{};
     unsigned packets = 0;
   };
-  /// BBR takes what it hears of late for what the path does not carry.
-  AckPatience acks_far{.delay = std::chrono::microseconds(250), .packets = 2};
   /// Where round trips are below 2 ms nobody waits for acknowledgements, and timers that are near cost as much as a
   /// packet. The other timers of a connection wait with them, so that a loss that only time tells (the last packet of a
-  /// burst) is found that much later.
-  AckPatience acks_near{.delay = std::chrono::milliseconds(8), .packets = 8};
+  /// burst) is found that much later. Where they are longer ngtcp2 alone decides: every second packet, or an eighth of
+  /// a round trip, for BBR takes what it hears of late for what the path does not carry.
+  AckPatience acks_near{.delay = base::Milliseconds(5), .packets = 8};
 
   /// A client's: with a ticket of a server that allows it, what streams say first goes with the first flight (0-RTT).
   /// Somebody who overhears it can have it come in again, so that it must do no harm twice.
