@@ -46,8 +46,8 @@ class Worker final : private quic::ConnectionEvents {
   void start();
   /// Any thread. New connections and streams are refused from now on. A connection on which nothing is under way is
   /// ended, in order; where something is, as far as can be told without RESP, it goes on for so long, and then the peer
-  /// is told. `on_stopped` is called on the worker's thread when nothing is left, and all has arrived that was to;
-  /// newcomers are refused until join().
+  /// is told. `on_stopped`, which is not empty, is called on the worker's thread when nothing is left, and all has
+  /// arrived that was to; newcomers are refused until join().
   void stop(base::Milliseconds patience, std::move_only_function<void()> on_stopped);
   /// Any thread but its own: ends it, whatever it is doing. Of no effect before start() and the second time.
   void join();

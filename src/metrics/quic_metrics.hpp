@@ -26,7 +26,9 @@ struct QuicMetrics {
   Counter resets_received;
   /// Of those received, by the codes of quic/error_codes.hpp; the last is of everything else.
   std::array<Counter, 8> resets_by_code{};
-  Counter connections_refused;       ///< beyond a limit of ours, not allowed, or too late: we stop
+  /// Beyond a limit of ours, not allowed, or too late: we stop. Nothing is kept of who is refused, so that each packet
+  /// of a first flight counts: a hello that takes two counts twice.
+  Counter connections_refused;
   Counter connections_not_admitted;  ///< of those refused: by their address
   Counter connections_lost;          ///< by silence or an error, not by an orderly end
   Counter migrations;

@@ -77,7 +77,6 @@ TEST_F(QuicStream, ResetStreamMayOutliveItsEndpoint) {
   EXPECT_FALSE(stream.stream->has_connection());
 }
 
-// ngtcp2 ends our side by itself then, so that no attempt to write tells.
 // On a path that is full every reply would be late if they shared each flight.
 TEST_F(QuicStream, OneIsSentWholeBeforeTheNext) {
   options_.datagram_bytes_max = 1200;
@@ -104,6 +103,7 @@ TEST_F(QuicStream, LargeOneDoesNotHoldUpOthers) {
   EXPECT_LT(received_before_the_second(), 100'000u);
 }
 
+// ngtcp2 ends our side by itself then, so that no attempt to write tells.
 TEST_F(QuicStream, WriterHearsThatThePeerHasClosedAStreamWithoutReadingIt) {
   options_.stream_window = 64 << 10;
   StreamEnd& stream = connected().open();
