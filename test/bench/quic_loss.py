@@ -109,6 +109,10 @@ def wait_for(is_true, what):
     sys.exit(f"quic_loss: {what} did not come")
 
 
+class Failed(Exception):
+    pass
+
+
 def measure(transport, folder, size, clients, seconds):
     ways = {"quic": ["--to", "tcp", "--port", "7001"], "tls-1": ["--to", "tcp", "--port", "7002"],
             "tls-16": ["--to", "tls", "--host", FAR_IP, "--port", "6380", "--ca", f"{folder}/far.crt"]}
@@ -116,7 +120,7 @@ def measure(transport, folder, size, clients, seconds):
                            "--bytes", str(size), "--seconds", str(seconds)], stdout=subprocess.PIPE, text=True,
                           timeout=60 + 2 * seconds)
     if load.returncode != 0:
-        sys.exit(f"quic_loss: {transport} has failed")
+        raise Failed(transport)
     requests, elapsed, _, p50, p99, errors = map(float, load.stdout.splitlines()[1].split())
     return {"rps": requests / elapsed, "p50_ms": p50, "p99_ms": p99, "errors": int(errors)}
 
@@ -133,7 +137,35 @@ def show(title, result):
               (f"   {figures['errors']} errors" if figures["errors"] else ""), flush=True)
 
 
+def one_round(options, quic, loss, seed):
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(folder, loss, quic, seed)
+        try:
+            fill = ["redis-cli", "-s", f"{folder}/redis.sock", "-x", "set", "k"]
+            subprocess.run(fill, input=b"x" * options.bytes, stdout=subprocess.DEVNULL, check=True)
+            time.sleep(1)
+            return {name: measure(name, folder, options.bytes, options.clients, options.seconds)
+                    for name in options.transports.split(",")}
+        except Failed:
+            for log in sorted(pathlib.Path(folder).glob("log*")):
+                print(log.name + ":", *log.read_text(errors="replace").splitlines()[-3:], sep="\n  ", file=sys.stderr)
+            raise
+        finally:
+            world.close()
+
+
+# redis-server now and then gives up a TLS connection whose socket is full ("bad length"): that round is done again.
+def round_that_works(options, quic, loss, seed):
+    for attempt in range(3):
+        try:
+            return one_round(options, quic, loss, seed + 100 * attempt)
+        except Failed as failure:
+            print(f"quic_loss: {failure} has lost a connection; once more", file=sys.stderr)
+    sys.exit("quic_loss: three rounds in a row have failed")
+
+
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("quic_loss: ended"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--loss", default="0,1,3")
@@ -156,16 +188,7 @@ def main():
     all_results = []
     for loss in map(float, options.loss.split(",")):
         for number in range(options.rounds):
-            with tempfile.TemporaryDirectory() as folder:
-                world = World(folder, loss, quic, number + 1)
-                try:
-                    fill = ["redis-cli", "-s", f"{folder}/redis.sock", "-x", "set", "k"]
-                    subprocess.run(fill, input=b"x" * options.bytes, stdout=subprocess.DEVNULL, check=True)
-                    time.sleep(1)
-                    result = {name: measure(name, folder, options.bytes, options.clients, options.seconds)
-                              for name in options.transports.split(",")}
-                finally:
-                    world.close()
+            result = round_that_works(options, quic, loss, number + 1)
             for name, figures in result.items():
                 figures["quic_p99_ratio"] = result.get("quic", figures)["p99_ms"] / figures["p99_ms"]
             show(f"{loss}%", result)
