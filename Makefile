@@ -140,6 +140,10 @@ $(out)/src/%.o: src/%.cpp $(out)/flags | have-deps
 $(out)/test/bench/%.o: test/bench/%.cpp $(out)/flags | have-deps
 	$(call compile,$(bench_flags))
 
+# Nothing between them and what they measure may be slow.
+$(out)/test/kv_load/%.o: test/kv_load/%.cpp $(out)/flags | have-deps
+	$(call compile,$(bench_flags))
+
 $(out)/test/%.o: test/%.cpp $(out)/flags | have-deps
 	$(call compile,$(test_flags))
 
@@ -180,6 +184,10 @@ $(out)/hiredis_client: $(call object_of,$(wildcard test/clients/*.cpp)) test/cli
 
 # For test/bench/quic_cpu.py and test/bench/quic_loss.py.
 $(out)/stream_load: $(call object_of,$(wildcard test/load/*.cpp)) $(all_libraries)
+	$(link)
+
+# For test/bench/compare.py.
+$(out)/kv_load: $(call object_of,$(wildcard test/kv_load/*.cpp))
 	$(link)
 
 $(out)/udp_relay: $(call object_of,$(wildcard test/floor/*.cpp)) $(all_libraries)
