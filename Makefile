@@ -144,6 +144,9 @@ $(out)/test/bench/%.o: test/bench/%.cpp $(out)/flags | have-deps
 $(out)/test/kv_load/%.o: test/kv_load/%.cpp $(out)/flags | have-deps
 	$(call compile,$(bench_flags))
 
+$(out)/test/floor_server/%.o: test/floor_server/%.cpp $(out)/flags | have-deps
+	$(call compile,$(bench_flags))
+
 $(out)/test/%.o: test/%.cpp $(out)/flags | have-deps
 	$(call compile,$(test_flags))
 
@@ -188,6 +191,9 @@ $(out)/stream_load: $(call object_of,$(wildcard test/load/*.cpp)) $(all_librarie
 
 # For test/bench/compare.py.
 $(out)/kv_load: $(call object_of,$(wildcard test/kv_load/*.cpp))
+	$(link)
+
+$(out)/floor_server: $(call object_of,$(wildcard test/floor_server/*.cpp))
 	$(link)
 
 $(out)/udp_relay: $(call object_of,$(wildcard test/floor/*.cpp)) $(all_libraries)

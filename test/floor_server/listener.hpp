@@ -1,0 +1,48 @@
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "kv_load/posix.hpp"
+
+namespace anteroom::floor_server {
+
+using kv_load::Fd;
+
+inline void bind_and_listen(int fd, const sockaddr* address, socklen_t size, const kv_load::Place& place) {
+  constexpr int kBacklog = 4096;
+  if (::bind(fd, address, size) != 0 || ::listen(fd, kBacklog) != 0) {
+    kv_load::die_of_errno("cannot listen at " + place.text());
+  }
+}
+
+/// Does not block. A UNIX socket that is there already is replaced.
+inline Fd listen_at(const kv_load::Place& place) {
+  if (!place.path.empty()) {
+    const sockaddr_un address = kv_load::unix_address(place.path);
+    struct stat status{};
+    if (::stat(place.path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(place.path.c_str());
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    bind_and_listen(fd.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address, place);
+    return fd;
+  }
+  const kv_load::AddressList found = kv_load::look_up(place);
+  Fd fd(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int on = 1;
+  ::setsockopt(fd.value(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  bind_and_listen(fd.value(), found->ai_addr, found->ai_addrlen, place);
+  return fd;
+}
+
+/// The next one that waits; its value is -1 if there is none.
+inline Fd accept_from(const Fd& listener) {
+  Fd fd(::accept4(listener.value(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (fd.value() < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) kv_load::die_of_errno("accept");
+  if (fd.value() >= 0) kv_load::set_no_delay(fd.value());
+  return fd;
+}
+
+}  // namespace anteroom::floor_server
