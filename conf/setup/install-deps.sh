@@ -24,7 +24,7 @@ build_packages=(
 test_packages=(python3-redis ruby ruby-redis iproute2)
 tool_packages=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
-  codespell shellcheck universal-ctags 'docker-compose|docker-compose-v2'
+  codespell shellcheck universal-ctags valgrind 'docker-compose|docker-compose-v2'
 )
 # For the hiredis of Debian 12, which is built from its newer suite's source.
 source_packages=(dpkg-dev debian-archive-keyring)
