@@ -318,13 +318,13 @@ clang_checks := $(patsubst %,$(out)/%.clang,$(sources) $(test_sources))
 tidy_checks := $(patsubst %,$(out)/%.tidy,$(sources))
 text_checks := check-format check-layers check-glossary check-spelling check-shell check-compose
 
-run-check: $(text_checks) $(checked_objects) $(header_checks) $(clang_checks) $(tidy_checks)
+run-check: $(text_checks) $(checked_objects) $(header_checks) $(clang_checks) $(tidy_checks) check-instructions
 	@$(lint)/sizes.py $(sources) $(headers) $(test_sources) $(test_headers)
 	@echo "check: clean"
 
 run-tidy: $(tidy_checks)
 
-.PHONY: $(text_checks)
+.PHONY: $(text_checks) check-instructions
 check-format:
 	@clang-format-19 --dry-run -Werror $(all_code)
 
@@ -342,6 +342,11 @@ check-shell:
 
 check-compose:
 	@$(lint)/compose.sh
+
+# Of the program as it is used, whatever mode this is.
+check-instructions:
+	@$(MAKE) --no-print-directory MODE=release program
+	@test/bench/instructions.py
 
 # The object's own list of headers tells when a check of the same source is out of date.
 $(out)/%.cpp.clang: %.cpp $(out)/%.o
