@@ -13,12 +13,65 @@ constexpr std::size_t kUnquotedBytesKept = 1024;
 // '\r' and whatever follows it: like Redis we do not insist on '\n'.
 constexpr std::size_t kLineEndBytes = 2;
 
+// A header of a plain command: its type, one to four digits, CRLF. An argument that is not empty makes its own header
+// be followed by so much that these bytes are always there.
+constexpr std::ptrdiff_t kPlainHeaderBytes = 7;
+constexpr int kPlainDigitsMax = 4;
+constexpr int kPlainArgsMax = 64;
+
+// The number in the header that begins at `at`, which then points behind it; -1 if there is no plain header.
+int plain_header(char type, const char*& at, const char* end) noexcept {
+  if (end - at < kPlainHeaderBytes || *at != type) return -1;
+  const char* digit = at + 1;
+  int number = *digit - '0';
+  if (number < 0 || number > 9) return -1;
+  ++digit;
+  // Behind a leading zero no other digit may follow.
+  for (int count = 1; number != 0 && count < kPlainDigitsMax && *digit >= '0' && *digit <= '9'; ++count) {
+    number = number * 10 + (*digit++ - '0');
+  }
+  if (digit[0] != '\r' || digit[1] != '\n') return -1;
+  at = digit + kLineEndBytes;
+  return number;
+}
+
 }  // namespace
 
 Step RequestParser::next(base::ReadBuffer& in, Command& out) noexcept {
+  if (state_ == State::kStart && take_plain(in, out)) return Step::kCommand;
   while (true) {
     if (const Progress step = advance(in, out)) return *step;
   }
+}
+
+// Nearly every command is whole, short, and spelled as clients spell it, and then there is no state to be kept.
+// Whatever is otherwise in any way, or wrong, is left where it is for the states below: only they judge, and say what
+// is wrong.
+bool RequestParser::take_plain(base::ReadBuffer& in, Command& out) {
+  // Strangers' limits, and those on lines that are shorter than a plain header, are for the states to check.
+  if (!limits_.is_authenticated || limits_.inline_bytes_max < kPlainHeaderBytes) return false;
+  release_spare_memory();
+  const std::string_view frame = in.readable();
+  const char* at = frame.data();
+  const char* const end = at + frame.size();
+  const int count = plain_header('*', at, end);
+  if (count < 1 || count > kPlainArgsMax || count > limits_.args_max) return false;
+  args_.clear();
+  for (int i = 0; i < count; ++i) {
+    const int size = plain_header('$', at, end);
+    if (size < 0 || size > limits_.bulk_bytes_max) return false;
+    if (end - at < size + static_cast<std::ptrdiff_t>(kLineEndBytes) || at[size] != '\r' || at[size + 1] != '\n') {
+      return false;
+    }
+    args_.emplace_back(at, static_cast<std::size_t>(size));
+    at += static_cast<std::size_t>(size) + kLineEndBytes;
+  }
+  const auto frame_bytes = static_cast<std::size_t>(at - frame.data());
+  if (frame_bytes > limits_.command_bytes_max) return false;
+  out.args = args_;
+  out.raw = frame.substr(0, frame_bytes);
+  in.consume(frame_bytes);
+  return true;
 }
 
 RequestParser::Progress RequestParser::advance(base::ReadBuffer& in, Command& out) {

@@ -60,6 +60,8 @@ class RequestParser {
   enum class Line { kFound, kNeedMore, kTooLong };
   using Progress = std::optional<Step>;  // nothing: this part is done, go on with the next
 
+  bool take_plain(base::ReadBuffer& in, Command& out);
+
   // The frame is what `in` holds; all positions count from its first byte.
   Progress advance(base::ReadBuffer& in, Command& out);
   Progress start(std::string_view frame);

@@ -138,6 +138,31 @@ TEST(RequestParser, ErrorIsSticky) {
   EXPECT_EQ(parser.error(), "ERR Protocol error: invalid multibulk length");
 }
 
+// Whole commands with short headers are read in one go, all others header by header.
+TEST(RequestParser, WholeCommandsAreReadLikeThoseThatComeInPieces) {
+  const auto command = [](std::size_t args, std::size_t size) {
+    std::string out = "*" + std::to_string(args) + "\r\n";
+    for (std::size_t i = 0; i < args; ++i) {
+      out += "$" + std::to_string(size) + "\r\n" + std::string(size, '1') + "\r\n";
+    }
+    return out;
+  };
+  for (const std::size_t args : {1U, 9U, 10U, 63U, 64U, 65U, 100U}) {
+    for (const std::size_t size : {0U, 1U, 9U, 10U, 99U, 100U, 999U, 1000U, 9999U, 10000U}) {
+      const std::string input = command(args, size) + std::string(kPing) + command(args, size);
+      const Lines whole = parse_pieces({input}, {});
+      ASSERT_EQ(whole.size(), 3U) << args << ' ' << size;
+      EXPECT_EQ(whole, parse_pieces(test::byte_by_byte(input), {})) << args << ' ' << size;
+
+      const Limits exact{.args_max = static_cast<std::int64_t>(args),
+                         .bulk_bytes_max = static_cast<std::int64_t>(size)};
+      EXPECT_EQ(parse_pieces({command(args, size)}, exact).size(), 1U);
+      EXPECT_EQ(parse_pieces({command(args + 1, size)}, exact), protocol_error("invalid multibulk length"));
+      EXPECT_EQ(parse_pieces({command(args, size + 1)}, exact), protocol_error("invalid bulk length"));
+    }
+  }
+}
+
 // Redis looks neither at the byte behind a '\r' nor at the two behind an argument. Such a frame is understood as Redis
 // understands it, but never forwarded as it is.
 TEST(RequestParser, SloppyLineEndsAreReadLikeRedisAndNotForwarded) {
