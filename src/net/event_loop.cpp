@@ -10,6 +10,9 @@
 namespace anteroom::net {
 namespace {
 
+// Memory for so many tasks is kept from one turn to the next, so that a turn with few sessions allocates nothing.
+constexpr std::size_t kTasksKept = 1024;
+
 struct ConfigFree {
   void operator()(event_config* config) const noexcept { event_config_free(config); }
 };
@@ -63,8 +66,10 @@ void EventLoop::run_turn() {
 
 void EventLoop::run_turn_end() {
   while (!turn_end_.empty()) {
-    std::vector<Task> tasks = std::exchange(turn_end_, {});
-    for (Task& task : tasks) task();
+    running_.swap(turn_end_);
+    for (Task& task : running_) task();
+    running_.clear();
+    if (running_.capacity() > kTasksKept) std::vector<Task>().swap(running_);
   }
 }
 

@@ -60,6 +60,7 @@ class EventLoop {
 
   std::unique_ptr<event_base, BaseFree> base_;
   std::vector<Task> turn_end_;
+  std::vector<Task> running_;  // those of turn_end_ whose time has come; kept for its memory
   std::vector<Task> next_turn_;
   mutable base::TimePoint now_{};
   mutable bool now_is_stale_ = true;
