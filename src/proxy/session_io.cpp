@@ -50,12 +50,12 @@ void Session::on_readable() {
   }
   in.commit(result.bytes);
   services_.metrics.net_input_bytes.add(result.bytes);
+  services_.loop.forget_time();  // as in go_on(); before the time is asked for, which is then read once
   last_active_ = services_.loop.now();
   take_input(in);
 }
 
 void Session::take_input(base::ReadBuffer& in) {
-  services_.loop.forget_time();  // a long turn must not make hits live longer than their deadline
   run_commands(in);
   if (&in != &in_) {
     if (phase_ == Phase::kOpen) in_.append(in.readable());
@@ -104,6 +104,7 @@ void Session::schedule_input() {
 
 void Session::go_on() {
   input_scheduled_ = false;
+  services_.loop.forget_time();  // a long turn must not make hits live longer than their deadline
   if (phase_ == Phase::kOpen && pauses_ == kPutOff && put_off_is_due()) dispatch_put_off();
   if (phase_ == Phase::kOpen && pauses_ == 0) take_input(in_);
   if (is_draining_ && pauses_ == 0) close_after_replies();
