@@ -254,6 +254,7 @@ void HiredisBackend::drop_stream() {
   if (!stream_) return;
   if (is_counted_) context_.metrics.upstream_links.add(-1);
   is_counted_ = false;
+  if (writing_ == Writing::kBlocked) writing_ = Writing::kNone;
   stream_->close();
   // It may be calling us.
   context_.loop.at_turn_end([stream = std::move(stream_)]() mutable { stream.reset(); });
@@ -411,6 +412,32 @@ void HiredisBackend::settle_hold_up() {
   context_.coherence.on_held_up(is_held_up);
 }
 
-void HiredisBackend::on_writable() { redisAsyncHandleWrite(redis_); }
+void HiredisBackend::on_writable() { write(); }
+
+// hiredis asks for it with every command. At the end of the turn all of them leave by one system call, and the loop is
+// asked to wait only where the stream has not taken everything.
+void HiredisBackend::schedule_write() {
+  switch (writing_) {
+    case Writing::kNone:
+      writing_ = Writing::kScheduled;
+      context_.loop.at_turn_end([this] {
+        if (writing_ == Writing::kScheduled) write();
+      });
+      return;
+    case Writing::kNow:
+      writing_ = Writing::kBlocked;
+      stream_->want_write(true);
+      return;
+    case Writing::kScheduled:
+    case Writing::kBlocked:
+      return;
+  }
+}
+
+void HiredisBackend::write() {
+  writing_ = Writing::kNow;
+  if (redis_ != nullptr) redisAsyncHandleWrite(redis_);
+  if (writing_ == Writing::kNow) writing_ = Writing::kNone;
+}
 
 }  // namespace anteroom::backend

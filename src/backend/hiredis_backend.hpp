@@ -88,6 +88,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
 
  private:
   enum class State : std::uint8_t { kIdle, kDialing, kHandshaking, kUp, kBackoff, kClosed };
+  enum class Writing : std::uint8_t { kNone, kScheduled, kNow, kBlocked };
   /// One entry for each thing whose replies are due: a fetch, a group of them, or a fence.
   struct Fetch {
     std::vector<FetchId> ids;  // empty: a fence
@@ -104,6 +105,8 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
 
   void on_readable() override;
   void on_writable() override;
+  void schedule_write();
+  void write();
 
   void dial();
   void on_dialed(net::Connector::Result result);
@@ -163,6 +166,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   std::deque<Fetch> in_flight_;       // in the order of their replies
   base::TimePoint last_received_{};
   bool is_counted_ = false;  // in the gauge of links
+  Writing writing_ = Writing::kNone;
 };
 
 }  // namespace anteroom::backend

@@ -1,18 +1,27 @@
 #include "backend/resp2_encoding.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <span>
 
 namespace anteroom::backend {
 namespace {
 
+// Mark, number, line end; and the line end behind a bulk.
+constexpr std::size_t kHeaderBytesMax = 25;
+
 void append_header(std::string& out, char mark, long long number) {
-  out.push_back(mark);
-  out.append(std::to_string(number)).append("\r\n");
+  std::array<char, kHeaderBytesMax> line;
+  line[0] = mark;
+  char* end = std::to_chars(line.data() + 1, line.data() + line.size(), number).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  out.append(line.data(), end);
 }
 
 void append_bulk(std::string& out, std::string_view bytes) {
-  out.reserve(out.size() + bytes.size() + 16);
+  out.reserve(out.size() + bytes.size() + kHeaderBytesMax);
   append_header(out, '$', static_cast<long long>(bytes.size()));
   out.append(bytes).append("\r\n");
 }
@@ -61,6 +70,17 @@ void append_elements(std::string& out, const redisReply& reply) {
 }
 
 }  // namespace
+
+void append_command(std::string& out, std::span<const std::string_view> args) {
+  std::size_t size = out.size() + kHeaderBytesMax;
+  for (const std::string_view arg : args) size += arg.size() + kHeaderBytesMax;
+  out.reserve(size);
+  append_header(out, '*', static_cast<long long>(args.size()));
+  for (const std::string_view arg : args) {
+    append_header(out, '$', static_cast<long long>(arg.size()));
+    out.append(arg).append("\r\n");
+  }
+}
 
 std::string_view text(const redisReply& reply) noexcept {
   if (reply.str == nullptr) return {};

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,6 +26,12 @@ std::string encoded(std::string_view resp3, Append append) {
 /// What a client is told when the server has answered `resp3`.
 std::string as_resp2(std::string_view resp3) { return encoded(resp3, append_as_resp2); }
 std::string as_resp3(std::string_view resp3) { return encoded(resp3, append_as_resp3); }
+
+TEST(CommandEncoding, IsAnArrayOfBulkStrings) {
+  std::string out = "+";
+  append_command(out, std::array<std::string_view, 3>{"GET", "", std::string_view("a\r\n\0b", 5)});
+  EXPECT_EQ(out, std::string("+*3\r\n$3\r\nGET\r\n$0\r\n\r\n$5\r\na\r\n\0b\r\n", 31));
+}
 
 TEST(Resp3Encoding, EverythingStaysAsTheServerWroteIt) {
   for (const std::string_view same : {"+OK\r\n",
