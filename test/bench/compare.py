@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""anteroom beside redis-server, memcached, nutcracker and haproxy, in one run on loopback.
+
+Every figure is the processor time of a server's process, user and system, divided by the requests it did meanwhile,
+and is also given as a ratio to redis-server's own GET in the same rounds. Servers have the first core, the load has the
+last. test/bench/README.md says how to read the tables. A full run writes test/bench/results/comparison.json and .svg;
+a quick one, or one of some scenarios only, writes them to build/bench/.
+
+  make bench [QUICK=1] [ARGS='--rounds 7']        builds what this needs and runs it
+  test/bench/compare.py --list                    the scenarios
+  test/bench/compare.py --only hit floor          some of them, and redis-server's GET
+  test/bench/compare.py --report FILE             the tables and the plot of an earlier run
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import re
+import signal
+import sys
+import tempfile
+import time
+
+from comparison import figures, plot, report, self_test
+from comparison.peers import Missing, Peers
+from comparison.process import Trouble
+from comparison.runner import Runner
+from comparison.scenarios import SCENARIOS
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FULL = {"rounds": 5, "seconds": 1.2}
+QUICK = {"rounds": 3, "seconds": 0.2}
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer scenarios, 3 rounds of 0.2 s")
+    parser.add_argument("--rounds", type=int, help="5")
+    parser.add_argument("--seconds", type=float, help="of each measurement, 1.2")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="these scenarios")
+    parser.add_argument("--list", action="store_true", help="print the scenarios' names")
+    parser.add_argument("--build", default=ROOT / "build/release", help="where the programs are, build/release")
+    parser.add_argument("--self-test", action="store_true", help="check what is computed, without any server")
+    parser.add_argument("--report", metavar="FILE", help="print the tables of this JSON file")
+    parser.add_argument("--json", metavar="FILE", type=pathlib.Path)
+    parser.add_argument("--svg", metavar="FILE", type=pathlib.Path)
+    options = parser.parse_args()
+    unknown = set(options.only) - {each.name for each in SCENARIOS}
+    if unknown:
+        parser.error(f"no such scenario: {', '.join(sorted(unknown))}; see --list")
+    for name, value in (QUICK if options.quick else FULL).items():
+        setattr(options, name, getattr(options, name) or value)
+    folder = ROOT / ("build/bench" if options.quick or options.only else "test/bench/results")
+    options.json = options.json or folder / "comparison.json"
+    options.svg = options.svg or folder / "comparison.svg"
+    return options
+
+
+def cpu_model():
+    found = re.search(r"^model name\s*:\s*(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return found.group(1) if found else platform.machine()
+
+
+def measure(options, folder):
+    peers = Peers(folder, options.build)
+    try:
+        peers.start_redis()
+        return measure_with(Runner(peers, options), peers, options)
+    finally:
+        peers.stop()
+
+
+def measure_with(runner, peers, options):
+    run = {"cpu": cpu_model(), "cores": len(os.sched_getaffinity(0)), "kernel": platform.release(),
+           "rounds": options.rounds, "seconds": options.seconds, "versions": peers.versions()}
+    print(f"planned: about {runner.planned_seconds() / 60:.1f} minutes", flush=True)
+    started = time.monotonic()
+    try:
+        runner.rounds(lambda point, count: print(f"{time.monotonic() - started:6.0f} s: {count} scenarios at "
+                                                 f"{point.label()}", flush=True))
+        if not options.only:
+            run["open_loop"] = runner.open_loop()
+            run["idle"] = runner.idle()
+    finally:
+        runner.stop()
+    return figures.summary({**run, "left_out": runner.left_out, "results": runner.results})
+
+
+def stop_on_signal(number, _):
+    """Ends by way of every `finally`, which ends the servers."""
+    raise SystemExit(128 + number)
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def main():
+    options = parse()
+    if options.list:
+        print("\n".join(each.name for each in SCENARIOS))
+        return
+    if options.self_test:
+        self_test.run()
+        return
+    signal.signal(signal.SIGTERM, stop_on_signal)
+    signal.signal(signal.SIGINT, stop_on_signal)
+    if options.report:
+        run = json.loads(pathlib.Path(options.report).read_text())
+    else:
+        try:
+            with tempfile.TemporaryDirectory(prefix="compare-") as folder:
+                run = measure(options, folder)
+        except (Trouble, Missing) as why:
+            sys.exit(f"compare: {why}")
+        write(options.json, json.dumps(run, indent=1) + "\n")
+        write(options.svg, plot.svg(run))
+    print(f"\n{report.report(run)}")
+    if not options.report:
+        print(f"\nwritten: {options.json}, {options.svg}")
+
+
+main()

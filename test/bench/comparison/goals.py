@@ -1,0 +1,88 @@
+"""The goals: what was to be reached, what was measured, and whether it holds."""
+
+import statistics
+
+from .figures import Figures
+from .scenarios import ALONE, BASE, REFERENCE
+
+HIT, FORWARD, SET, MISS = "hit", "forward, UNIX", "SET", "miss"
+HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "not measured"
+IDLE_BYTES_MAX = 2048
+
+
+def judged(values, limits):
+    if not values or any(value is None for value in values):
+        return UNKNOWN
+    misses = [f"{value:.2f} > {limit:.2f}" for value, limit in zip(values, limits) if value > limit]
+    return FAILS if misses else HOLDS
+
+
+def listed(values, digits=2):
+    return " / ".join("-" if value is None else f"{value:.{digits}f}" for value in values)
+
+
+def by_pipeline(title, limits, figures, scenario, to):
+    values = [figures.ratio(scenario, point, to) for point in BASE]
+    return title, f"<= {listed(limits)}", listed(values), judged(values, limits)
+
+
+def open_loop(run):
+    title = "p99 of a GET hit at half the saturating rate, open loop"
+    loops = run.get("open_loop") or {}
+    if HIT not in loops or REFERENCE not in loops:
+        return title, "<= redis-server's own", "-", UNKNOWN
+    ours, theirs = (statistics.median(each["p99_us"] for each in loops[name]["rounds"]) for name in (HIT, REFERENCE))
+    return title, f"<= redis-server's own, {theirs:.0f} us", f"{ours:.0f} us", HOLDS if ours <= theirs else FAILS
+
+
+def added_latency(figures, point, title):
+    ours, theirs = (figures.difference(name, point, REFERENCE, "p50_us") for name in (FORWARD, "haproxy"))
+    if ours is None or theirs is None:
+        return title, "<= haproxy's", listed([ours], 1) + " us", UNKNOWN
+    return title, f"<= haproxy's, {theirs:.1f} us", f"{ours:.1f} us", HOLDS if ours <= theirs else FAILS
+
+
+def workers(run, figures):
+    title, goal = "two workers against one, throughput of GET hits", ">= 1.7"
+    point = BASE[-1]
+    ratio = figures.ratio("hit, two workers", point, HIT, "rate")
+    if ratio is None:
+        return title, goal, "-", UNKNOWN
+    if run["cores"] < 4:
+        cost = listed([figures.ratio("hit, two workers", each, HIT) for each in BASE])
+        return title, goal, f"CPU per request {cost} of one worker's", f"{UNKNOWN}: needs 4 cores, not {run['cores']}"
+    is_limit = figures.is_limited_by_load("hit, two workers", point)
+    verdict = HOLDS if ratio >= 1.7 else f"{UNKNOWN}: the load is the limit" if is_limit else FAILS
+    return title, goal, f"{ratio:.2f}", verdict
+
+
+def idle(run):
+    title, goal = "memory per idle connection, of 10,000", f"<= {IDLE_BYTES_MAX} bytes"
+    found = (run.get("idle") or {}).get("idle")
+    if not found:
+        return title, goal, "-", UNKNOWN
+    figure = f"{found['bytes_each']:.0f} bytes, {found['cpu_percent']:.2f} % CPU"
+    other = run["idle"].get("idle-redis")
+    if other:
+        figure += f" (redis-server: {other['bytes_each']:.0f}, {other['cpu_percent']:.2f} %)"
+    return title, goal, figure, HOLDS if found["bytes_each"] <= IDLE_BYTES_MAX else FAILS
+
+
+def goals(run):
+    """(goal, its limit, the figure, whether it holds), in the order of the table."""
+    figures = Figures(run)
+    return [
+        by_pipeline("GET hit, CPU to redis-server's GET, pipeline 1 / 16 / 64", (0.90, 0.72, 0.58), figures, HIT,
+                    REFERENCE),
+        by_pipeline("GET hit, CPU to the floor", (1.10, 1.35, 1.80), figures, HIT, "floor"),
+        by_pipeline("forwarded GET over UNIX, own CPU to redis-server's GET", (0.92, 1.05, 0.95), figures, FORWARD,
+                    REFERENCE),
+        by_pipeline("forwarded SET over UNIX, own CPU to redis-server's GET", (0.92, 1.05, 0.95), figures, SET,
+                    REFERENCE),
+        by_pipeline("GET miss with fill, own CPU to a forwarded GET", (1.6, 1.6, 1.6), figures, MISS, FORWARD),
+        workers(run, figures),
+        open_loop(run),
+        added_latency(figures, BASE[0], "p50 that forwarding adds at pipeline 1, 50 connections"),
+        added_latency(figures, ALONE, "p50 that forwarding adds at pipeline 1, one connection"),
+        idle(run),
+    ]

@@ -1,0 +1,72 @@
+"""The tables, as markdown."""
+
+import re
+
+from .figures import Figures
+from .goals import goals, listed
+from .scenarios import ALONE, BASE, VARIED
+
+
+def short(value):
+    """Three figures say more than such runs know."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def version_in(text):
+    """The number in what a program says of its version."""
+    found = re.search(r"\d+\.\d+(\.\d+)?", text)
+    return found.group() if found else "?"
+
+
+def markdown(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def base_table(figures):
+    head = ["50 connections, 64 B, pipeline 1 / 16 / 64", "own CPU, us", "to redis-server's GET",
+            "with all behind, us", "1000 requests/s", "p50 us", "p99 us", "hits"]
+    rows = []
+    for name in figures.scenarios():
+        def all_points(what):
+            return [figures.median(name, point, what) for point in BASE]
+        rates = [("-" if rate is None else f"{rate / 1000:.0f}") + "*" * figures.is_limited_by_load(name, point)
+                 for rate, point in zip(all_points("rate"), BASE)]
+        ratio = figures.median(name, BASE[0], "hit_ratio")
+        rows.append([name, " / ".join(map(short, all_points("own_us"))),
+                     listed([figures.ratio(name, point) for point in BASE]),
+                     " / ".join(map(short, all_points("total_us"))), " / ".join(rates),
+                     " / ".join(map(short, all_points("p50_us"))), " / ".join(map(short, all_points("p99_us"))),
+                     "" if ratio is None else f"{100 * ratio:.1f} %"])
+    return markdown(head, rows) + "\n\n\\* The load generator had no time left."
+
+
+def varied_table(figures):
+    points = (BASE[1], *VARIED)
+    rows = [[name, *(f"{short(figures.median(name, point))} ({listed([figures.ratio(name, point)])})"
+                     for point in points)]
+            for name in figures.scenarios() if any(figures.median(name, point) is not None for point in VARIED)]
+    head = ["own CPU, us (to redis-server's GET)"]
+    head += [point.label().replace(" x ", " connections x ") for point in points]
+    return markdown(head, rows) if rows else ""
+
+
+def alone_table(figures):
+    rows = [[name, short(figures.median(name, ALONE, "p50_us")), short(figures.median(name, ALONE, "p99_us")),
+             short(figures.median(name, ALONE, "own_us"))]
+            for name in figures.scenarios() if figures.median(name, ALONE) is not None]
+    return markdown(["one connection, pipeline 1", "p50 us", "p99 us", "own CPU, us"], rows) if rows else ""
+
+
+def goals_table(run):
+    return markdown(["goal", "limit", "measured", ""], goals(run))
+
+
+def report(run):
+    figures = Figures(run)
+    about = (f"{run['cpu']}, {run['cores']} cores, Linux {run['kernel']}; "
+             f"{run['rounds']} rounds of {run['seconds']} s; " + ", ".join(f"{name} {version_in(text)}" for name, text in run["versions"].items()))
+    parts = [about, base_table(figures), varied_table(figures), alone_table(figures), goals_table(run)]
+    return "\n\n".join(part for part in parts if part)

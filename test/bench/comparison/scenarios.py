@@ -1,0 +1,113 @@
+"""What is asked of whom: the scenarios, the points at which each is measured, and the keys they use."""
+
+import dataclasses
+import math
+
+PIPELINES = (1, 16, 64)
+ZIPF_EXPONENT = 0.99
+MANY_KEYS = 50000
+REFERENCE = "redis GET"
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    pipeline: int = 1
+    connections: int = 50
+    value_bytes: int = 64
+
+    def label(self):
+        size = f"{self.value_bytes // 1024} KB" if self.value_bytes >= 1024 else f"{self.value_bytes} B"
+        return f"{self.connections} x {self.pipeline}, {size}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Keys:
+    """Those of one prefix; how many there are depends on the size of their values."""
+    prefix: str
+    counts: tuple  # of 64 B, 1 KB and 16 KB
+
+    def words(self, value_bytes):
+        count = self.counts[{64: 0, 1024: 1, 16384: 2}[value_bytes]]
+        return ["--prefix", f"{self.prefix}{value_bytes}:", "--keys", str(count), "--value-bytes", str(value_bytes)]
+
+
+FEW = Keys("few", (10000, 10000, 2000))
+# So many that two of the requests under way are seldom about the same key, which would need one fill only.
+FAR = Keys("far", (200000, 50000, 10000))
+MANY = Keys("many", (MANY_KEYS, MANY_KEYS, MANY_KEYS))
+# Keys that are written have prefixes of their own: otherwise redis-server would announce to anteroom what others do.
+WRITTEN = Keys("set", FEW.counts)
+MIXED = Keys("mix", FEW.counts)
+ELSEWHERE = Keys("own", FEW.counts)
+
+ZIPF = ("--distribution", "zipf", "--zipf-exponent", str(ZIPF_EXPONENT))
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    name: str
+    target: str  # a key of peers.STARTERS
+    keys: Keys = FEW
+    words: tuple = ()  # for kv_load
+    is_varied: bool = False  # also with more connections and larger values, at pipeline 16
+    is_quick: bool = True
+    share_wanted: float = None  # hit ratio that the scenario is about; one far from it ends the run
+
+
+SCENARIOS = (
+    Scenario(REFERENCE, "redis", is_varied=True),
+    Scenario("floor", "floor", is_varied=True),
+    Scenario("memcached GET", "memcached", is_varied=True),
+    Scenario("hit", "hit", is_varied=True, share_wanted=1.0),
+    Scenario("hit 99 %, zipf", "zipf99", MANY, ZIPF, is_quick=False, share_wanted=0.99),
+    Scenario("hit 90 %, zipf", "zipf90", MANY, ZIPF, share_wanted=0.90),
+    Scenario("miss", "miss", FAR, is_varied=True, share_wanted=0.0),
+    Scenario("hit, two workers", "two-workers", is_quick=False, share_wanted=1.0),
+    Scenario("floor, forwarding", "floor-forward"),
+    Scenario("forward, UNIX", "forward-unix", is_varied=True),
+    Scenario("forward, TCP", "forward-tcp"),
+    Scenario("forward, TLS", "forward-tls"),
+    Scenario("forward, QUIC", "forward-quic"),
+    Scenario("haproxy", "haproxy"),
+    Scenario("nutcracker", "nutcracker"),
+    Scenario("SET", "hit", WRITTEN, ("--sets", "100"), is_varied=True),
+    Scenario("redis SET", "redis", WRITTEN, ("--sets", "100"), is_quick=False),
+    Scenario("MGET 10", "hit", FEW, ("--mget", "10"), is_varied=True, share_wanted=1.0),
+    Scenario("redis MGET 10", "redis", FEW, ("--mget", "10"), is_quick=False),
+    Scenario("80 GET / 20 SET", "hit", MIXED, ("--sets", "20"), is_varied=True),
+    Scenario("redis 80 / 20", "redis", ELSEWHERE, ("--sets", "20"), is_quick=False),
+)
+
+BASE = tuple(Point(pipeline) for pipeline in PIPELINES)
+# One client with one request under way: what a front-end adds when nobody waits for anybody else.
+ALONE = Point(1, 1)
+LATENCY_OF = (REFERENCE, "forward, UNIX", "haproxy", "nutcracker", "floor, forwarding", "hit")
+VARIED = (Point(16, 500), Point(16, 50, 1024), Point(16, 50, 16384))
+
+
+def plan(names, is_quick):
+    """(point, scenarios measured in turn at it), for those of `names` (all if empty)."""
+    wanted = [each for each in SCENARIOS if (each.name in names if names else each.is_quick or not is_quick)]
+    if names and not any(each.name == REFERENCE for each in wanted):
+        wanted.insert(0, SCENARIOS[0])
+    points = [(point, wanted) for point in BASE]
+    points.append((ALONE, [each for each in wanted if each.name in LATENCY_OF]))
+    if not is_quick:
+        points += [(point, [each for each in wanted if each.is_varied]) for point in VARIED]
+    return points
+
+
+def lru_capacity(share, keys, exponent):
+    """Entries an LRU cache needs for this hit ratio under Zipf, by Che's approximation: a key asked for with rate r is
+    in the cache with the probability 1 - exp(-r T), where T solves for the capacity; here it solves for the ratio."""
+    weights = [rank ** -exponent for rank in range(1, keys + 1)]
+    total = sum(weights)
+    rates = [weight / total for weight in weights]
+    low, high = 1.0, 1e9
+    for _ in range(40):
+        middle = math.sqrt(low * high)
+        if sum(rate * -math.expm1(-rate * middle) for rate in rates) < share:
+            low = middle
+        else:
+            high = middle
+    return round(sum(-math.expm1(-rate * high) for rate in rates))
