@@ -234,7 +234,7 @@ bench_programs := $(bench_names:%=$(out)/bench_%)
 again = +@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check asan tsan fuzz bench soak format tidy install deps build-deps clean help
+.PHONY: all run test check asan tsan fuzz bench soak format tidy install deps build-deps bench-deps clean help
 all: ## Build the program (MODE=release unless given), linked as build/anteroom
 	$(again) program
 
@@ -257,8 +257,8 @@ tsan: tools ## Run the tests under ThreadSanitizer
 fuzz: tools ## Run each fuzz target for FUZZ_SECONDS=30, starting from its corpus
 	$(again) MODE=fuzz run-fuzz
 
-bench: build-deps ## Build and run the benchmarks
-	$(again) MODE=bench run-bench
+bench: bench-deps ## Run the benchmarks and compare with other servers (QUICK=1: two minutes); ARGS=... is passed on
+	$(again) MODE=release run-bench
 
 soak: build-deps ## Check READS=10000000 reads under writes and faults; ARGS=... is passed on, as '--seed 1 --consistency ttl'
 	$(again) MODE=release run-soak
@@ -283,6 +283,9 @@ deps: ## Install the libraries, servers and clients that build, tests and `make 
 build-deps: ## Install only what build and `make run` need: no clients of other languages
 	@conf/setup/install-deps.sh build
 
+bench-deps: ## Install what the build needs and the servers that `make bench` compares with
+	@conf/setup/install-deps.sh bench
+
 clean: ## Remove what was built (downloaded dependencies stay; `rm -rf build` removes them too)
 	rm -rf $(filter-out build/deps,$(wildcard build/*))
 
@@ -302,8 +305,9 @@ run-tests: program $(unit_programs) $(suite_programs) $(e2e_programs) $(replay_p
 run-fuzz: $(fuzz_programs)
 	@test/run_fuzz.sh $(FUZZ_SECONDS) $(fuzz_programs)
 
-run-bench: $(bench_programs)
-	@$(if $(bench_programs),for program in $(bench_programs); do $$program $(ARGS); done,echo "There is no benchmark yet.")
+run-bench: program $(out)/kv_load $(out)/floor_server $(if $(QUICK),,$(bench_programs))
+	@$(if $(QUICK),,for program in $(bench_programs); do $$program; done)
+	@test/bench/compare.py $(if $(QUICK),--quick) $(ARGS)
 
 run-soak: program $(out)/soak
 	@ANTEROOM_BINARY=$(CURDIR)/$(out)/anteroom $(out)/soak --reads $(READS) $(ARGS)
@@ -316,7 +320,7 @@ checked_objects := $(call object_of,$(sources) $(test_sources))
 header_checks := $(patsubst %,$(out)/%.alone,$(headers) $(test_headers))
 clang_checks := $(patsubst %,$(out)/%.clang,$(sources) $(test_sources))
 tidy_checks := $(patsubst %,$(out)/%.tidy,$(sources))
-text_checks := check-format check-layers check-glossary check-spelling check-shell check-compose
+text_checks := check-format check-layers check-glossary check-spelling check-shell check-compose check-bench
 
 run-check: $(text_checks) $(checked_objects) $(header_checks) $(clang_checks) $(tidy_checks) check-instructions
 	@$(lint)/sizes.py $(sources) $(headers) $(test_sources) $(test_headers)
@@ -342,6 +346,9 @@ check-shell:
 
 check-compose:
 	@$(lint)/compose.sh
+
+check-bench:
+	@test/bench/compare.py --self-test
 
 # Of the program as it is used, whatever mode this is.
 check-instructions:

@@ -4,6 +4,7 @@
 #   install-deps.sh          what the build and `make run` need
 #   install-deps.sh test     that, and the client libraries that the tests run
 #   install-deps.sh tools    that, and what check, asan, tsan and fuzz need
+#   install-deps.sh bench    what the build needs, and the servers that `make bench` compares with
 #
 # Only what is missing is installed; with nothing missing it asks no network. It works as root or by sudo; without
 # either it prints the command for an administrator and stops with status 1.
@@ -26,6 +27,8 @@ tool_packages=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
   codespell shellcheck universal-ctags valgrind 'docker-compose|docker-compose-v2'
 )
+# What a release does not have of these is left out, and so is its row of the table.
+bench_packages=(memcached nutcracker haproxy)
 # For the hiredis of Debian 12, which is built from its newer suite's source.
 source_packages=(dpkg-dev debian-archive-keyring)
 
@@ -44,6 +47,11 @@ missing_of() {
     IFS='|' read -ra names <<<"$entry"
     grep -qxF "$(printf 'installed %s\n' "${names[@]}")" <<<"$installed" || echo "$entry"
   done
+}
+
+is_left_out() { # entry
+  [[ " ${bench_packages[*]} " == *" $1 "* && -z $(apt-cache madison "$1" 2>/dev/null) ]] &&
+    echo "install-deps: this release has no package $1, so it is left out"
 }
 
 first_available() { # a|b|...
@@ -81,7 +89,7 @@ forbid_service_start() {
   [[ -e $policy ]] && return
   trap 'as_root rm -f "$policy"' EXIT
   # shellcheck disable=SC2016  # for the policy's shell, not this one
-  printf '#!/bin/sh\ncase $1 in redis* | valkey*) exit 101 ;; esac\n' | as_root tee "$policy" >/dev/null
+  printf '#!/bin/sh\ncase $1 in redis* | valkey* | memcached* | nutcracker* | haproxy*) exit 101 ;; esac\n' | as_root tee "$policy" >/dev/null
   as_root chmod 755 "$policy"
 }
 
@@ -92,7 +100,8 @@ install_missing() {
   fi
   echo "install-deps: installing ${*%%|*}"
   as_root apt-get update -q || explain_and_stop "apt-get update failed" "$@"
-  for entry; do chosen+=("$(first_available "$entry")"); done
+  for entry; do is_left_out "$entry" || chosen+=("$(first_available "$entry")"); done
+  if ! ((${#chosen[@]})); then return; fi
   forbid_service_start
   as_root apt-get install "${install_flags[@]}" "${chosen[@]}" || explain_and_stop "apt-get install failed" "$@"
 }
@@ -103,10 +112,11 @@ main() {
     build) ;;
     test) wanted+=("${test_packages[@]}") ;;
     tools) wanted+=("${test_packages[@]}" "${tool_packages[@]}") ;;
-    *) echo "usage: install-deps.sh [build|test|tools]" >&2; exit 2 ;;
+    bench) wanted+=("${bench_packages[@]}") ;;
+    *) echo "usage: install-deps.sh [build|test|tools|bench]" >&2; exit 2 ;;
   esac
   # Node.js may be there from elsewhere, and then the distribution's npm would not fit it.
-  if [[ $level != build ]] && ! { command -v node && command -v npm; } >/dev/null; then wanted+=(nodejs npm); fi
+  if [[ $level == test || $level == tools ]] && ! { command -v node && command -v npm; } >/dev/null; then wanted+=(nodejs npm); fi
   if ! hiredis_is_new_enough; then
     if release_is bookworm; then wanted+=("${source_packages[@]}"); else wanted+=(libhiredis-dev); fi
   fi
@@ -116,7 +126,7 @@ main() {
   mapfile -t missing < <(missing_of "${wanted[@]}")
   if ((${#missing[@]})); then install_missing "${missing[@]}"; fi
   "$here/install-ngtcp2.sh"
-  if [[ $level != build ]]; then "$here/install-clients.sh"; fi
+  if [[ $level == test || $level == tools ]]; then "$here/install-clients.sh"; fi
   hiredis_is_new_enough && return
   if release_is bookworm; then
     "$here/build-hiredis.sh"
