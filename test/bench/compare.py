@@ -9,7 +9,7 @@ a quick one, or one of some scenarios only, writes them to build/bench/.
   make bench [QUICK=1] [ARGS='--rounds 7']        builds what this needs and runs it
   test/bench/compare.py --list                    the scenarios
   test/bench/compare.py --only hit floor          some of them, and redis-server's GET
-  test/bench/compare.py --report FILE             the tables and the plot of an earlier run
+  test/bench/compare.py --report FILE             the tables of an earlier run
 """
 
 import argparse

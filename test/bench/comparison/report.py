@@ -67,6 +67,7 @@ def goals_table(run):
 def report(run):
     figures = Figures(run)
     about = (f"{run['cpu']}, {run['cores']} cores, Linux {run['kernel']}; "
-             f"{run['rounds']} rounds of {run['seconds']} s; " + ", ".join(f"{name} {version_in(text)}" for name, text in run["versions"].items()))
+             f"{run['rounds']} rounds of {run['seconds']} s; "
+             + ", ".join(f"{name} {version_in(text)}" for name, text in run["versions"].items()))
     parts = [about, base_table(figures), varied_table(figures), alone_table(figures), goals_table(run)]
     return "\n\n".join(part for part in parts if part)
