@@ -65,6 +65,7 @@ constexpr auto kFields = std::to_array<Field>({
     {"retries", read<&M::retries>},
     {"bad_tokens", read<&M::bad_tokens>},
     {"stateless_resets", read<&M::stateless_resets>},
+    {"stateless_resets_received", read<&M::stateless_resets_received>},
     {"over_budget", read<&M::over_budget>},
 });
 

@@ -31,7 +31,7 @@ struct QuicMetrics {
   Counter connections_refused;
   Counter connections_not_admitted;  ///< of those refused: by their address
   Counter connections_lost;          ///< by silence or an error, not by an orderly end
-  Counter migrations;
+  Counter migrations;                ///< of a client to another address; a server counts those that it has confirmed
 
   Counter datagrams_sent;
   Counter datagrams_received;
@@ -47,8 +47,9 @@ struct QuicMetrics {
   Counter version_negotiations;  ///< sent
   Counter retries;               ///< sent
   Counter bad_tokens;
-  Counter stateless_resets;  ///< sent
-  Counter over_budget;       ///< answers of these kinds that were not given
+  Counter stateless_resets;           ///< sent
+  Counter stateless_resets_received;  ///< from a server that does not know the connection any more
+  Counter over_budget;                ///< answers of these kinds that were not given
 
   // Of the connections there are, taken once a second: sums.
   Gauge rtt_us;

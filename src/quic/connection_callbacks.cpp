@@ -105,6 +105,15 @@ struct ConnectionCallbacks {
 
   static int forgotten(ngtcp2_conn*, const ngtcp2_pkt_stateless_reset*, void* user) {
     of(user).was_forgotten_ = true;
+    of(user).endpoint_.metrics_.stateless_resets_received.add();
+    return 0;
+  }
+
+  // The client has come from another address, or port, and has been heard there.
+  static int path_validated(ngtcp2_conn*, std::uint32_t, const ngtcp2_path*, const ngtcp2_path* old_path,
+                            ngtcp2_path_validation_result result, void* user) {
+    const bool has_moved = old_path != nullptr && result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS;
+    if (has_moved) of(user).endpoint_.metrics_.migrations.add();
     return 0;
   }
 
@@ -120,6 +129,7 @@ ngtcp2_callbacks make(bool is_server) {
   ngtcp2_callbacks out{};
   if (is_server) {
     out.recv_client_initial = ngtcp2_crypto_recv_client_initial_cb;
+    out.path_validation = &ConnectionCallbacks::path_validated;
   } else {
     out.client_initial = ngtcp2_crypto_client_initial_cb;
     out.recv_retry = ngtcp2_crypto_recv_retry_cb;

@@ -402,6 +402,7 @@ TEST_F(QuicEndpoint, RestartedServerSaysSoAtOnce) {
   ASSERT_TRUE(run_until([&] { return client.closed.has_value(); }));
   EXPECT_GE(server_counts_.stateless_resets.value(), 1u);
   EXPECT_EQ(client.closed->kind, CloseReason::Kind::kForgotten);
+  EXPECT_EQ(client_counts_.stateless_resets_received.value(), 1u);
   EXPECT_TRUE(run_until([&] { return client_counts_.connections_lost.value() == 1; }));
 }
 
@@ -568,6 +569,8 @@ TEST_F(QuicEndpoint, ClientThatMovesKeepsItsStreams) {
   EXPECT_TRUE(run_until([&] { return stream.received == "before after"; }));
   EXPECT_EQ(there().connection->peer_name(), client_->local().to_string());
   EXPECT_FALSE(client.closed.has_value());
+  EXPECT_EQ(client_counts_.migrations.value(), 1u);
+  EXPECT_TRUE(run_until([&] { return server_counts_.migrations.value() == 1; }));
 }
 
 TEST_F(QuicEndpoint, KeysAreUpdated) {
