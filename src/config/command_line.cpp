@@ -73,6 +73,14 @@ class Parser {
     if (const auto listen = short_flags_.find("-l"); listen != short_flags_.end()) {
       out_.flags.push_back({.option = find_by_path("gateway.listen"), .name = "-l", .value = listen->second});
     }
+    const auto is_url = [this](const std::string& name) {
+      const auto flag = short_flags_.find(name);
+      return flag != short_flags_.end() && flag->second.contains("://");
+    };
+    if (is_url("-u") && short_flags_.contains("-r")) {
+      refuse("-u", "is a URL, and so has no room for -r");
+      return;
+    }
     for (const std::string name : {"-r", "-u"}) {
       const auto url = short_flags_.find(name);
       if (url == short_flags_.end() || !url->second.contains("://")) continue;

@@ -84,6 +84,8 @@ TEST(CommandLine, TheGatewayHasTheShortFlagsOfTheOriginal) {
   EXPECT_EQ(flags({"-r", "unix:///run/s"}), Strings{"upstream.url=unix:///run/s"});
   EXPECT_EQ(flags({"-u", "redis://h:2"}), Strings{"upstream.url=redis://h:2"});
   EXPECT_EQ(errors_of({"gateway", "-u", "unix"}), Strings{"-u: unix needs -r with the path of the socket"});
+  EXPECT_EQ(errors_of({"gateway", "-r", "h:2", "-u", "redis://h:3"}),
+            Strings{"-u: is a URL, and so has no room for -r"});
   EXPECT_EQ(errors_of({"gateway", "-u", "udp"}), Strings{"-u: \"udp\" is not tcp or unix, nor a URL"});
   EXPECT_EQ(errors_of({"gateway", "-r"}), Strings{"-r: needs a value"});
   EXPECT_EQ(errors_of({"serve", "-l", "x"}), Strings{"-l: is only for `anteroom gateway`"});
