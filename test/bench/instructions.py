@@ -35,6 +35,8 @@ FLAT_WITHIN = 0.10
 FLAT_TO, FLAT = "hit, pipeline 1", ("hit, 1000 idle connections", "hit, 100 k keys")
 VALUE = b"x" * 64
 FEW, MANY, BEYOND = range(10_000), range(100_000), range(100_000, 106_400)
+NOT_CACHED = [range(start, start + 6_400) for start in (110_000, 120_000, 130_000)]
+DEPTHS = (1, 16, 64)
 IDLE_CONNECTIONS = 1000
 REQUESTS = 12_800
 AN_HOUR_MS = "3600000"
@@ -125,13 +127,14 @@ def measure_cached(folder):
         table = Table(server, client)
         fill(client, listen, FEW)
         server.tell("instrumentation", "on")
-        for depth in (1, 16, 64):
+        for depth in DEPTHS:
             table.add(f"hit, pipeline {depth}", cycle(b"GET", FEW), depth, bulk(VALUE))
-        for depth in (1, 16):
+        for depth in DEPTHS:
             table.add(f"set, pipeline {depth}", cycle(b"SET", BEYOND, VALUE), depth, b"+OK\r\n")
         cached = cycle(b"SET", FEW, VALUE)[:len(FEW)]
         table.add("set of a cached key, pipeline 1", cached, 1, b"+OK\r\n")
-        table.add("miss, pipeline 1", [command(b"GET", key(i)) for i in BEYOND], 1, bulk(VALUE))
+        for depth, keys in zip(DEPTHS, NOT_CACHED):
+            table.add(f"miss, pipeline {depth}", [command(b"GET", key(i)) for i in keys], depth, bulk(VALUE))
 
         server.tell("instrumentation", "off")
         idle = [Client(listen) for _ in range(IDLE_CONNECTIONS)]
@@ -152,7 +155,7 @@ def measure_forwarded(folder):
     with counted(folder / "forwarded", folder / "redis.sock", "--cache", "false") as (server, client, _):
         table = Table(server, client)
         server.tell("instrumentation", "on")
-        for depth in (1, 16):
+        for depth in DEPTHS:
             table.add(f"get, pipeline {depth}", cycle(b"GET", FEW), depth, bulk(VALUE))
         return table
 
@@ -165,7 +168,7 @@ def measure_all(keep):
                  "--dir", folder]
         with running(redis, folder / "redis.log"):
             until(socket_path.exists, "the start of redis-server")
-            store_keys(folder, range(BEYOND.stop))
+            store_keys(folder, range(NOT_CACHED[-1].stop))
             points = {}
             for table in (measure_cached(folder), measure_forwarded(folder)):
                 points |= table.points
