@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view kMark = "-LARGE\r\n";
 constexpr std::size_t kLineEnd = 2;  // CRLF
+constexpr std::size_t kShortLineMax = 8;
 static_assert(kMark.substr(1, kMark.size() - 1 - kLineEnd) == BulkFilter::kTooLarge);
 static_assert(kMark.size() <= std::string_view("$10000\r\n").size());
 
@@ -26,6 +27,25 @@ std::optional<std::uint64_t> length_in(std::string_view line) noexcept {
   if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
   // What ends with the next 2 bytes must not wrap around.
   return length <= UINT64_MAX - kLineEnd ? std::optional(length) : std::nullopt;
+}
+
+/// What passes as it is of the usual: a whole string with a short header, or a short line that begins none. 0 if this
+/// is not it.
+std::size_t usual_size(std::string_view rest, std::size_t bulk_bytes_max) noexcept {
+  const bool is_bulk = begins_bulk(rest[0]);
+  std::size_t length = 0;
+  std::size_t at = is_bulk ? 1 : 0;
+  for (; at + 1 < rest.size() && rest[at] != '\r'; ++at) {
+    const auto digit = static_cast<unsigned char>(rest[at] - '0');
+    if (at == kShortLineMax || (is_bulk && digit > 9)) return 0;
+    length = 10 * length + digit;
+  }
+  if (at + 1 >= rest.size() || rest[at + 1] != '\n') return 0;
+  at += kLineEnd;
+  if (!is_bulk) return at;
+  const bool names_length = at > 1 + kLineEnd;
+  const std::size_t size = at + length + kLineEnd;
+  return names_length && length <= bulk_bytes_max && size <= rest.size() ? size : 0;
 }
 
 }  // namespace
@@ -65,6 +85,10 @@ std::size_t BulkFilter::filter(std::span<char> buffer, std::size_t added) noexce
   while (at.in < at.bytes.size()) {
     switch (state_) {
       case State::kLineStart:
+        if (const std::size_t usual = usual_size(at.rest(), bulk_bytes_max_); usual > 0) {
+          at.pass(usual);
+          break;
+        }
         state_ = begins_bulk(at.bytes[at.in]) ? State::kHeader : State::kLine;
         break;
       case State::kHeader:

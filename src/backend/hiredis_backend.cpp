@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/hiredis_hooks.hpp"
+#include "backend/hiredis_replies.hpp"
+#include "backend/resp2_encoding.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
 
@@ -12,13 +13,10 @@ namespace {
 
 constexpr int kSilentTimeouts = 2;
 constexpr std::size_t kCongestedBytes = 1u << 20;
-constexpr int kUnknownDb = -1;
-// What is longer than that takes as long as many round trips; and what waits behind less is soon there.
-constexpr std::uint64_t kHoldUpBytes = 8u << 20;
 
-std::size_t bytes_of(const std::vector<std::string>& texts) {
+std::size_t bytes_of(std::span<const std::string_view> texts) {
   std::size_t sum = 0;
-  for (const std::string& text : texts) sum += text.size();
+  for (const std::string_view text : texts) sum += text.size();
   return sum;
 }
 
@@ -38,34 +36,36 @@ void HiredisBackend::start() {
 }
 
 void HiredisBackend::fetch(FetchId id, const FetchRequest& request) {
-  Fetch fetch;
-  fetch.ids = {id};
-  fetch.db = request.db;
-  fetch.keys.emplace_back(request.key);
-  fetch.command = request.command;
-  fetch.is_string = request.command.empty();
-  fetch.in_resp3 = request.in_resp3;
-  submit(std::move(fetch));
+  if (!admit({&id, 1})) return;
+  if (state_ == State::kUp) {
+    send_fetch(id, request);
+    return;
+  }
+  waiting_bytes_ += request.key.size() + request.command.size();
+  waiting_.push_back({{id}, request.db, {std::string(request.key)}, std::string(request.command), request.in_resp3});
 }
 
 void HiredisBackend::fetch_group(std::span<const FetchId> ids, int db, std::span<const std::string_view> keys) {
   ANTEROOM_CHECK(!ids.empty() && ids.size() == keys.size());
-  Fetch fetch;
-  fetch.ids.assign(ids.begin(), ids.end());
-  fetch.db = db;
-  fetch.keys.assign(keys.begin(), keys.end());
-  submit(std::move(fetch));
+  if (!admit(ids)) return;
+  if (state_ == State::kUp) {
+    send_group(ids, db, keys);
+    return;
+  }
+  waiting_bytes_ += bytes_of(keys);
+  waiting_.push_back({{ids.begin(), ids.end()}, db, {keys.begin(), keys.end()}, {}, false});
 }
 
-void HiredisBackend::submit(Fetch fetch) {
+// Counts them in; or has them fail at the end of the turn.
+bool HiredisBackend::admit(std::span<const FetchId> ids) {
   switch (state_) {
     case State::kClosed:
-      fail_later(std::move(fetch.ids), base::StagedError::shutting_down());
-      return;
+      fail_later(ids, base::StagedError::shutting_down());
+      return false;
     case State::kBackoff:
       if (!context_.outage_log.is_up()) {
-        fail_later(std::move(fetch.ids), last_error_);
-        return;
+        fail_later(ids, last_error_);
+        return false;
       }
       timer_.cancel();  // another connection has found the upstream back
       dial();
@@ -78,34 +78,27 @@ void HiredisBackend::submit(Fetch fetch) {
     case State::kUp:
       break;
   }
-  if (fetches_ + fetch.ids.size() > options_.queue_max) {
-    fail_later(std::move(fetch.ids), base::StagedError::overloaded());
-    return;
+  if (fetches_ + ids.size() > options_.queue_max) {
+    fail_later(ids, base::StagedError::overloaded());
+    return false;
   }
-  fetches_ += fetch.ids.size();
-  if (state_ == State::kUp) {
-    send(std::move(fetch));
-  } else {
-    waiting_bytes_ += bytes_of(fetch.keys) + fetch.command.size();
-    waiting_.push_back(std::move(fetch));
-  }
+  fetches_ += ids.size();
+  return true;
 }
 
 void HiredisBackend::fence() {
   if (state_ != State::kUp || fences_ >= kFencesMax) return;
-  Fetch fence;
-  fence.sent = context_.loop.now();
+  append_command({{"PING"}});
   ++fences_;
-  send(std::move(fence));
+  await({.kind = Sent::Kind::kFence, .at = context_.loop.now()});
 }
 
 bool HiredisBackend::is_congested() const noexcept {
-  const std::size_t outgoing = redis_ != nullptr ? Hooks::unwritten_bytes(*redis_) : 0;
-  return waiting_bytes_ + outgoing > kCongestedBytes || fetches_ > options_.queue_max / 2;
+  return waiting_bytes_ + out_.size() > kCongestedBytes || fetches_ > options_.queue_max / 2;
 }
 
-void HiredisBackend::fail_later(std::vector<FetchId> ids, base::StagedError error) {
-  context_.loop.at_turn_end([this, ids = std::move(ids), error = std::move(error)] {
+void HiredisBackend::fail_later(std::span<const FetchId> ids, base::StagedError error) {
+  context_.loop.at_turn_end([this, ids = std::vector(ids.begin(), ids.end()), error = std::move(error)] {
     for (const FetchId id : ids) context_.events.on_failed(id, error);
   });
 }
@@ -115,8 +108,7 @@ void HiredisBackend::close() {
   state_ = State::kClosed;
   connector_.cancel();
   timer_.cancel();
-  if (redis_ != nullptr) redisAsyncFree(redis_);  // ends in on_disconnected()
-  drop_stream();
+  end_connection();
   fail_waiting(base::StagedError::shutting_down());
 }
 
@@ -140,11 +132,12 @@ void HiredisBackend::on_dialed(net::Connector::Result result) {
 void HiredisBackend::attach(std::unique_ptr<net::ByteStream> stream) {
   stream_ = std::move(stream);
   stream_->set_events(this);
-  redis_ = Hooks::make_context(*this);
+  stream_->want_read(true);
+  reader_ = std::make_unique<HiredisReader>();
+  filter_.emplace(std::max(options_.bulk_bytes_max, kBulkBytesMin));
   selected_db_ = 0;
   select_error_.clear();
-  written_bytes_ = 0;
-  filter_.emplace(std::max(options_.bulk_bytes_max, kBulkBytesMin));
+  queued_bytes_ = 0;
 }
 
 void HiredisBackend::shake_hands() {
@@ -157,17 +150,16 @@ void HiredisBackend::shake_hands() {
 void HiredisBackend::send_handshake() {
   handshake_sent_ = context_.loop.now();
   for (const FillHandshake::Command& command : handshake_->commands()) {
-    Hooks::command(redis_, Hooks::on_handshake, command);
+    append_command(command);
   }
 }
 
 void HiredisBackend::on_handshake_reply(const redisReply& reply) {
-  if (state_ != State::kHandshaking) return;
-  const FillHandshake::Step step = handshake_->on_reply(Hooks::handshake_reply(reply));
+  const FillHandshake::Step step = handshake_->on_reply(handshake_reply(reply));
   if (step == FillHandshake::Step::kMore) return;
   if (step == FillHandshake::Step::kFailed) {
     dial_failed(base::StagedError(handshake_->error()));
-  } else if (Hooks::next_is_reply(*redis_)) {
+  } else if (reader_->holds_reply()) {
     dial_failed(base::StagedError::handshake_refused("more replies than commands"));
   } else if (step == FillHandshake::Step::kSend) {
     send_handshake();
@@ -190,16 +182,15 @@ void HiredisBackend::on_up(const Greeting& greeting) {
   context_.coherence.on_connected(greeting);
   waiting_bytes_ = 0;
   while (!waiting_.empty()) {
-    Fetch fetch = std::move(waiting_.front());
+    const Waiting fetch = std::move(waiting_.front());
     waiting_.pop_front();
-    send(std::move(fetch));
+    send_waiting(fetch);
   }
 }
 
 void HiredisBackend::dial_failed(const base::StagedError& error) {
   last_error_ = error;
   state_ = State::kBackoff;
-  if (redis_ != nullptr) redisAsyncFree(redis_);
   drop_stream();
   context_.metrics.upstream_dial_errors.add();
   context_.outage_log.failed(error.reply(), context_.loop.now());
@@ -208,9 +199,17 @@ void HiredisBackend::dial_failed(const base::StagedError& error) {
   fail_waiting(error);
 }
 
-void HiredisBackend::on_disconnected() {
-  redis_ = nullptr;
-  const std::optional<net::ConnectError> trouble = stream_ ? stream_->trouble() : std::nullopt;
+// Not while replies are handed out: who does that goes on with what it has in hand.
+void HiredisBackend::end_connection() {
+  if (is_taking_) {
+    must_end_ = true;
+  } else if (stream_) {
+    on_ended();
+  }
+}
+
+void HiredisBackend::on_ended() {
+  const std::optional<net::ConnectError> trouble = stream_->trouble();
   drop_stream();
   if (state_ == State::kHandshaking) {
     dial_failed(trouble ? trouble->staged(options_.target) : base::StagedError::handshake_lost());
@@ -221,7 +220,7 @@ void HiredisBackend::on_disconnected() {
     context_.coherence.on_lost();
     context_.metrics.upstream_losses.add();
     log::info("fill connection lost",
-              {{"upstream", options_.target.label()}, {"pending", static_cast<std::int64_t>(in_flight_.size())}});
+              {{"upstream", options_.target.label()}, {"pending", static_cast<std::int64_t>(sent_.size())}});
     const base::Duration pause = reconnect_.pause_after_loss(context_.loop.now());
     if (pause > base::Duration::zero()) {
       last_error_ = base::StagedError::connect_failed(base::Stage::kConnect, "lost right after it was made", {});
@@ -232,20 +231,24 @@ void HiredisBackend::on_disconnected() {
       dial();
     }
   }
-  fences_ = 0;
-  const auto lost = base::StagedError::connection_lost(base::Executed::kUnknown,
-                                                       trouble ? base::Stage::kQuic : base::Stage::kResponse);
-  for (const Fetch& fetch : std::exchange(in_flight_, {})) fail(fetch, lost);
+  fail_sent(base::StagedError::connection_lost(base::Executed::kUnknown,
+                                               trouble ? base::Stage::kQuic : base::Stage::kResponse));
 }
 
-void HiredisBackend::fail(const Fetch& fetch, const base::StagedError& error) {
-  fetches_ -= fetch.ids.size();
-  for (std::size_t i = fetch.ttls_received; i < fetch.ids.size(); ++i) context_.events.on_failed(fetch.ids[i], error);
+void HiredisBackend::fail_sent(const base::StagedError& error) {
+  fences_ = 0;
+  sent_.clear();
+  const std::deque<FetchId> ids = std::exchange(ids_, {});
+  fetches_ -= ids.size();
+  for (const FetchId id : ids) context_.events.on_failed(id, error);
 }
 
 void HiredisBackend::fail_waiting(const base::StagedError& error) {
   waiting_bytes_ = 0;
-  for (const Fetch& fetch : std::exchange(waiting_, {})) fail(fetch, error);
+  for (const Waiting& fetch : std::exchange(waiting_, {})) {
+    fetches_ -= fetch.ids.size();
+    for (const FetchId id : fetch.ids) context_.events.on_failed(id, error);
+  }
 }
 
 void HiredisBackend::drop_stream() {
@@ -255,9 +258,13 @@ void HiredisBackend::drop_stream() {
   if (is_counted_) context_.metrics.upstream_links.add(-1);
   is_counted_ = false;
   if (writing_ == Writing::kBlocked) writing_ = Writing::kNone;
+  out_.clear();
   stream_->close();
-  // It may be calling us.
-  context_.loop.at_turn_end([stream = std::move(stream_)]() mutable { stream.reset(); });
+  // They may be calling us.
+  context_.loop.at_turn_end([stream = std::move(stream_), reader = std::move(reader_)]() mutable {
+    stream.reset();
+    reader.reset();
+  });
 }
 
 void HiredisBackend::on_timer() {
@@ -269,8 +276,8 @@ void HiredisBackend::on_timer() {
       dial();
       return;
     case State::kUp:
-      if (!in_flight_.empty() && last_received_ + kSilentTimeouts * options_.response_timeout <= context_.loop.now()) {
-        redisAsyncFree(redis_);
+      if (!sent_.empty() && last_received_ + kSilentTimeouts * options_.response_timeout <= context_.loop.now()) {
+        end_connection();
       } else {
         arm_silence_timer();
       }
@@ -283,161 +290,66 @@ void HiredisBackend::on_timer() {
 }
 
 void HiredisBackend::arm_silence_timer() {
-  if (options_.response_timeout == base::Milliseconds::zero() || timer_.is_running() || in_flight_.empty()) return;
+  if (options_.response_timeout == base::Milliseconds::zero() || timer_.is_running() || sent_.empty()) return;
   timer_.start(options_.response_timeout);
 }
 
-// --- Fetching ---
+// --- Sending ---
 
-void HiredisBackend::send(Fetch fetch) {
-  if (in_flight_.empty()) last_received_ = context_.loop.now();  // silence counts from the first unanswered command
-  const bool is_fence = fetch.ids.empty();
-  if (!is_fence && fetch.db != selected_db_) {
-    Hooks::command(redis_, Hooks::on_select, {{"SELECT", std::to_string(fetch.db)}});
-    fetch.first_command_end = written_bytes_ + Hooks::unwritten_bytes(*redis_);
-    selected_db_ = fetch.db;
-  }
-  if (is_fence) {
-    Hooks::command(redis_, Hooks::on_fence, {{"PING"}});
-  } else if (!fetch.command.empty()) {
-    Hooks::formatted_command(redis_, Hooks::on_value, fetch.command);
+void HiredisBackend::send_fetch(FetchId id, const FetchRequest& request) {
+  select(request.db);
+  if (request.command.empty()) {
+    append_command({{"GET", request.key}});
   } else {
-    std::vector<std::string_view> args{fetch.ids.size() == 1 ? "GET" : "MGET"};
-    args.insert(args.end(), fetch.keys.begin(), fetch.keys.end());
-    Hooks::command(redis_, Hooks::on_value, args);
+    out_.append(request.command);
+    queued_bytes_ += request.command.size();  // schedules no write: the PTTL does
   }
-  if (fetch.first_command_end == 0) fetch.first_command_end = written_bytes_ + Hooks::unwritten_bytes(*redis_);
-  for (const std::string& key : fetch.keys) Hooks::command(redis_, Hooks::on_pttl, {{"PTTL", key}});
-  context_.metrics.fills_sent.add(fetch.ids.size());
-  fetch.keys = {};
-  fetch.command = {};
-  in_flight_.push_back(std::move(fetch));
+  const std::uint64_t command_end = queued_bytes_;
+  append_command({{"PTTL", request.key}});
+  ids_.push_back(id);
+  await({.is_string = request.command.empty(), .in_resp3 = request.in_resp3, .fetches = 1, .command_end = command_end});
+}
+
+void HiredisBackend::send_group(std::span<const FetchId> ids, int db, std::span<const std::string_view> keys) {
+  select(db);
+  std::vector<std::string_view> args{"MGET"};
+  args.insert(args.end(), keys.begin(), keys.end());
+  append_command(args);
+  const std::uint64_t command_end = queued_bytes_;
+  for (const std::string_view key : keys) append_command({{"PTTL", key}});
+  ids_.insert(ids_.end(), ids.begin(), ids.end());
+  await({.fetches = static_cast<std::uint32_t>(ids.size()), .command_end = command_end});
+}
+
+void HiredisBackend::send_waiting(const Waiting& fetch) {
+  if (fetch.ids.size() == 1) {
+    send_fetch(fetch.ids[0],
+               {.db = fetch.db, .key = fetch.keys[0], .command = fetch.command, .in_resp3 = fetch.in_resp3});
+  } else {
+    send_group(fetch.ids, fetch.db, std::vector<std::string_view>(fetch.keys.begin(), fetch.keys.end()));
+  }
+}
+
+void HiredisBackend::select(int db) {
+  if (db == selected_db_) return;
+  append_command({{"SELECT", std::to_string(db)}});
+  selected_db_ = db;
+  await({.kind = Sent::Kind::kSelect});
+}
+
+void HiredisBackend::await(Sent sent) {
+  if (sent_.empty()) last_received_ = context_.loop.now();  // silence counts from the first unanswered command
+  if (sent.command_end == 0) sent.command_end = queued_bytes_;
+  context_.metrics.fills_sent.add(sent.fetches);
+  sent_.push_back(sent);
   arm_silence_timer();
 }
 
-void HiredisBackend::on_select_reply(const redisReply& reply) {
-  select_error_ = Hooks::error_text(reply);
-  if (!select_error_.empty()) selected_db_ = kUnknownDb;  // the next fetch selects again
-}
-
-void HiredisBackend::on_value_reply(const redisReply& reply) {
-  ANTEROOM_CHECK(!in_flight_.empty() && !in_flight_.front().ids.empty());
-  Fetch& fetch = in_flight_.front();
-  std::string error(Hooks::error_text(reply));
-  if (!select_error_.empty()) error = select_error_;
-  if (error.empty() && fetch.ids.size() > 1 && Hooks::elements(reply) != fetch.ids.size()) {
-    error = "ERR anteroom: MGET was answered with another number of values";
-  }
-  if (select_error_.empty() && fetch.ids.size() == 1 && Hooks::is_too_large(reply)) {
-    refuse(fetch.ids[0]);
-  } else if (!error.empty()) {
-    fetch.is_ttl_useless = !error.starts_with("WRONGTYPE");
-    for (const FetchId id : fetch.ids) context_.events.on_server_error(id, error);
-  } else if (fetch.ids.size() > 1) {
-    for (std::size_t i = 0; i < fetch.ids.size(); ++i) {
-      const redisReply& element = Hooks::element(reply, i);
-      if (Hooks::is_too_large(element)) {
-        refuse(fetch.ids[i]);
-      } else {
-        context_.events.on_value(fetch.ids[i], Hooks::encode_string(element));
-      }
-    }
-  } else {
-    context_.events.on_value(fetch.ids[0],
-                             fetch.is_string ? Hooks::encode_string(reply) : Hooks::encode(reply, fetch.in_resp3));
-  }
-}
-
-void HiredisBackend::refuse(FetchId id) {
-  context_.metrics.fills_too_large.add();
-  context_.events.on_too_large(id);
-}
-
-void HiredisBackend::on_pttl_reply(const redisReply& reply) {
-  ANTEROOM_CHECK(!in_flight_.empty() && !in_flight_.front().ids.empty());
-  Fetch& front = in_flight_.front();
-  const FetchId id = front.ids[front.ttls_received++];
-  const auto ttl = front.is_ttl_useless ? std::nullopt : Hooks::integer(reply);
-  if (front.ttls_received == front.ids.size()) {
-    fetches_ -= front.ids.size();
-    in_flight_.pop_front();
-  }
-  end_if_replies_are_left();
-  if (ttl) {
-    context_.events.on_ttl(id, *ttl);
-  } else {
-    context_.events.on_failed(id, base::StagedError::verbatim(std::string(Hooks::error_text(reply))));
-  }
-}
-
-void HiredisBackend::on_fence_reply(const redisReply& reply) {
-  ANTEROOM_CHECK(!in_flight_.empty() && in_flight_.front().ids.empty());
-  const base::TimePoint sent = in_flight_.front().sent;
-  in_flight_.pop_front();
-  --fences_;
-  end_if_replies_are_left();
-  if (Hooks::error_text(reply).empty()) context_.coherence.on_fence(sent);
-}
-
-void HiredisBackend::on_push(const redisReply& push) {
-  if (state_ == State::kUp) end_if_replies_are_left();
-  const Hooks::Invalidation invalidation = Hooks::invalidation(push);
-  if (invalidation.is_everything) context_.coherence.on_all_invalidated();
-  for (const std::string_view key : invalidation.keys) context_.coherence.on_invalidated(key);
-}
-
-bool HiredisBackend::reply_is_due() const noexcept {
-  return !in_flight_.empty() && in_flight_.front().first_command_end <= written_bytes_;
-}
-
-void HiredisBackend::end_if_replies_are_left() {
-  if (reply_is_due() || !Hooks::next_is_reply(*redis_)) return;
-  log::warn("fill connection sent unexpected bytes", {{"upstream", options_.target.label()}});
-  Hooks::stop_reading(*redis_);
-}
-
-// --- Bytes ---
-
-void HiredisBackend::on_readable() {
-  last_received_ = context_.loop.now();
-  redisAsyncHandleRead(redis_);
-  settle_hold_up();
-}
-
-void HiredisBackend::settle_hold_up() {
-  const bool is_held_up =
-      state_ == State::kUp && filter_ && filter_->bytes_to_skip() > (is_held_up_ ? 0 : kHoldUpBytes);
-  if (is_held_up == is_held_up_) return;
-  is_held_up_ = is_held_up;
-  context_.coherence.on_held_up(is_held_up);
-}
-
-void HiredisBackend::on_writable() { write(); }
-
-// hiredis asks for it with every command. At the end of the turn all of them leave by one system call, and the loop is
-// asked to wait only where the stream has not taken everything.
-void HiredisBackend::schedule_write() {
-  switch (writing_) {
-    case Writing::kNone:
-      writing_ = Writing::kScheduled;
-      context_.loop.at_turn_end([this] {
-        if (writing_ == Writing::kScheduled) write();
-      });
-      return;
-    case Writing::kNow:
-      writing_ = Writing::kBlocked;
-      stream_->want_write(true);
-      return;
-    case Writing::kScheduled:
-    case Writing::kBlocked:
-      return;
-  }
-}
-
-void HiredisBackend::write() {
-  writing_ = Writing::kNow;
-  if (redis_ != nullptr) redisAsyncHandleWrite(redis_);
-  if (writing_ == Writing::kNow) writing_ = Writing::kNone;
+void HiredisBackend::append_command(std::span<const std::string_view> args) {
+  const std::size_t before = out_.size();
+  backend::append_command(out_, args);
+  queued_bytes_ += out_.size() - before;
+  schedule_write();
 }
 
 }  // namespace anteroom::backend

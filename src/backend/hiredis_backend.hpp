@@ -1,8 +1,5 @@
 #pragma once
 
-#include <sys/time.h>
-#include <sys/types.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -17,6 +14,8 @@
 #include "backend/bulk_filter.hpp"
 #include "backend/cache_backend.hpp"
 #include "backend/fill_handshake.hpp"
+#include "backend/hiredis_reader.hpp"
+#include "base/byte_queue.hpp"
 #include "metrics/worker_metrics.hpp"
 #include "net/byte_stream.hpp"
 #include "net/connector.hpp"
@@ -24,15 +23,11 @@
 #include "net/outage_log.hpp"
 #include "net/reconnect.hpp"
 
-// hiredis's own names.
-struct redisAsyncContext;  // NOLINT(readability-identifier-naming)
-struct redisContext;       // NOLINT(readability-identifier-naming)
-struct redisReply;         // NOLINT(readability-identifier-naming)
-
 namespace anteroom::backend {
 
-/// Fetches keys over one connection of its own, kept up while the worker lives. hiredis speaks the protocol; the bytes
-/// go over a net::ByteStream, so that every transport that a link can use will do. Loop thread only.
+/// Fetches keys over one connection of its own, kept up while the worker lives. hiredis parses what comes; the bytes go
+/// over a net::ByteStream, so that every transport that a link can use will do. The commands of a turn leave together
+/// at its end. Loop thread only.
 ///
 /// With tracking, the same connection carries the server's invalidations: their place between the replies is what makes
 /// the cache right (COHERENCE.md A.2). It speaks RESP3 where the server does; each reply is handed on as its fetch
@@ -44,8 +39,7 @@ namespace anteroom::backend {
 /// A string longer than Options::bulk_bytes_max is taken off the stream without being kept, before hiredis sees it,
 /// which would collect it. What comes behind it waits until it has gone by, as long as the server sends.
 ///
-/// Replies that nothing can have asked for end the connection before hiredis sees them: it would hand them to the next
-/// fetch, or abort.
+/// Replies that nothing can have asked for end the connection, so that none is handed to a later fetch.
 class HiredisBackend final : public CacheBackend, private net::StreamEvents {
  public:
   struct Options {
@@ -88,25 +82,30 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
 
  private:
   enum class State : std::uint8_t { kIdle, kDialing, kHandshaking, kUp, kBackoff, kClosed };
-  enum class Writing : std::uint8_t { kNone, kScheduled, kNow, kBlocked };
-  /// One entry for each thing whose replies are due: a fetch, a group of them, or a fence.
-  struct Fetch {
-    std::vector<FetchId> ids;  // empty: a fence
+  enum class Writing : std::uint8_t { kNone, kScheduled, kBlocked };
+  /// A fetch, or a group of them, while there is no connection.
+  struct Waiting {
+    std::vector<FetchId> ids;
     int db = 0;
-    std::vector<std::string> keys;        // until it is sent
-    std::string command;                  // of a fetch that is not GET, until it is sent
-    base::TimePoint sent{};               // of a fence
-    std::uint64_t first_command_end = 0;  // in the outgoing bytes: before that has left, no reply can be its own
-    std::size_t ttls_received = 0;
-    bool is_string = true;        // GET or MGET
-    bool in_resp3 = false;        // the reply is wanted so
-    bool is_ttl_useless = false;  // the value's reply was an error that says nothing about the key
+    std::vector<std::string> keys;
+    std::string command;
+    bool in_resp3 = false;
+  };
+  /// What was sent and whose replies are due: one entry for each command, but that the PTTLs of a fetch belong to it.
+  struct Sent {
+    enum class Kind : std::uint8_t { kSelect, kFetch, kFence };
+    Kind kind = Kind::kFetch;
+    bool is_string = true;          // GET or MGET
+    bool in_resp3 = false;          // the reply is wanted so
+    bool has_value = false;         // its reply has come
+    bool is_ttl_useless = false;    // because that was an error that says nothing about the key
+    std::uint32_t fetches = 0;      // of a fetch: how many in ids_ are still to be ended
+    std::uint64_t command_end = 0;  // in the outgoing bytes: before that has left, no reply can be its own
+    base::TimePoint at{};           // of a fence
   };
 
   void on_readable() override;
-  void on_writable() override;
-  void schedule_write();
-  void write();
+  void on_writable() override { write(); }
 
   void dial();
   void on_dialed(net::Connector::Result result);
@@ -116,30 +115,37 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   void on_handshake_reply(const redisReply& reply);
   void on_up(const Greeting& greeting);
   void dial_failed(const base::StagedError& error);
-  void on_disconnected();
+  void end_connection();
+  void on_ended();
   void fail_waiting(const base::StagedError& error);
   void on_timer();
   void arm_silence_timer();
 
-  void submit(Fetch fetch);
-  void send(Fetch fetch);
-  void send_commands(const Fetch& fetch);
-  void fail_later(std::vector<FetchId> ids, base::StagedError error);
-  void fail(const Fetch& fetch, const base::StagedError& error);
+  [[nodiscard]] bool admit(std::span<const FetchId> ids);
+  void send_fetch(FetchId id, const FetchRequest& request);
+  void send_group(std::span<const FetchId> ids, int db, std::span<const std::string_view> keys);
+  void send_waiting(const Waiting& fetch);
+  void select(int db);
+  void await(Sent sent);
+  void append_command(std::span<const std::string_view> args);
+  void fail_later(std::span<const FetchId> ids, base::StagedError error);
+  void fail_sent(const base::StagedError& error);
+
+  void take_replies(std::string_view bytes);
+  void take(const redisReply& reply);
   void on_select_reply(const redisReply& reply);
   void on_value_reply(const redisReply& reply);
+  void on_values_reply(const redisReply& reply, Sent& fetch);
+  void fail_values(Sent& fetch, std::string_view error);
   void refuse(FetchId id);
   void on_pttl_reply(const redisReply& reply);
   void on_fence_reply(const redisReply& reply);
   void on_push(const redisReply& push);
-
-  // hiredis calls these; each finds its object and does one thing.
-  friend struct Hooks;
-  [[nodiscard]] ssize_t read_into(redisContext& context, char* buffer, std::size_t size);
-  [[nodiscard]] ssize_t write_from(redisContext& context);
   [[nodiscard]] bool reply_is_due() const noexcept;
-  void end_if_replies_are_left();
+  void end_for_unexpected();
   void settle_hold_up();
+  void schedule_write();
+  void write();
   void drop_stream();
 
   const Context context_;
@@ -151,22 +157,27 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   base::StagedError last_error_;
 
   std::unique_ptr<net::ByteStream> stream_;
-  redisAsyncContext* redis_ = nullptr;  // owned by hiredis while connected; it frees itself when the connection ends
+  std::unique_ptr<HiredisReader> reader_;  // of this connection, like all that follows
+  std::optional<BulkFilter> filter_;
   std::optional<FillHandshake> handshake_;
   base::TimePoint handshake_sent_{};  // the last part of it
-  int selected_db_ = 0;               // as of the last command sent
-  std::string select_error_;          // not empty: the replies that come now are from the wrong db
-  std::size_t waiting_bytes_ = 0;     // of the keys in waiting_
-  std::deque<Fetch> waiting_;         // not sent yet
-  std::size_t fetches_ = 0;           // in waiting_ and in_flight_, each of a group counted
-  std::size_t fences_ = 0;            // in in_flight_
-  std::uint64_t written_bytes_ = 0;   // to this connection
-  std::optional<BulkFilter> filter_;  // of the bytes of this connection
-  bool is_held_up_ = false;           // as told
-  std::deque<Fetch> in_flight_;       // in the order of their replies
-  base::TimePoint last_received_{};
-  bool is_counted_ = false;  // in the gauge of links
+  base::ByteQueue out_;
   Writing writing_ = Writing::kNone;
+  std::uint64_t queued_bytes_ = 0;  // in all, with those that are still in out_
+  std::deque<Sent> sent_;           // in the order of their replies
+  std::deque<FetchId> ids_;         // of the fetches in sent_, in the same order
+  std::size_t fences_ = 0;          // in sent_
+  int selected_db_ = 0;             // as of the last command sent
+  std::string select_error_;        // not empty: the replies that come now are from the wrong db
+  base::TimePoint last_received_{};
+  bool is_held_up_ = false;  // as told
+  bool is_counted_ = false;  // in the gauge of links
+  bool is_taking_ = false;   // replies are being handed out: the connection ends behind that
+  bool must_end_ = false;
+
+  std::deque<Waiting> waiting_;    // not sent yet
+  std::size_t waiting_bytes_ = 0;  // of the keys in waiting_
+  std::size_t fetches_ = 0;        // waiting and sent
 };
 
 }  // namespace anteroom::backend

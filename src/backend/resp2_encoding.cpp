@@ -11,6 +11,26 @@ namespace {
 // Mark, number, line end; and the line end behind a bulk.
 constexpr std::size_t kHeaderBytesMax = 25;
 
+constexpr std::string_view kLineEnd = "\r\n";
+
+std::size_t header_size(std::size_t number) noexcept {
+  std::size_t digits = 1;
+  for (; number >= 10; number /= 10) ++digits;
+  return 1 + digits + kLineEnd.size();
+}
+
+char* write(char* at, std::string_view bytes) noexcept { return at + bytes.copy(at, bytes.size()); }
+
+char* write_header(char* at, char mark, std::size_t number) noexcept {
+  *at++ = mark;
+  if (number < 10) {
+    *at++ = static_cast<char>('0' + number);
+  } else {
+    at = std::to_chars(at, at + kHeaderBytesMax, number).ptr;
+  }
+  return write(at, kLineEnd);
+}
+
 void append_header(std::string& out, char mark, long long number) {
   std::array<char, kHeaderBytesMax> line;
   line[0] = mark;
@@ -21,9 +41,13 @@ void append_header(std::string& out, char mark, long long number) {
 }
 
 void append_bulk(std::string& out, std::string_view bytes) {
-  out.reserve(out.size() + bytes.size() + kHeaderBytesMax);
-  append_header(out, '$', static_cast<long long>(bytes.size()));
-  out.append(bytes).append("\r\n");
+  const std::size_t before = out.size();
+  const std::size_t after = before + header_size(bytes.size()) + bytes.size() + kLineEnd.size();
+  // Of libstdc++ 12 the function is given the capacity instead of the size.
+  out.resize_and_overwrite(after, [&](char* data, std::size_t) noexcept {
+    write(write(write_header(data + before, '$', bytes.size()), bytes), kLineEnd);
+    return after;
+  });
 }
 
 void append_line(std::string& out, char mark, std::string_view line) {
@@ -71,14 +95,14 @@ void append_elements(std::string& out, const redisReply& reply) {
 
 }  // namespace
 
-void append_command(std::string& out, std::span<const std::string_view> args) {
-  std::size_t size = out.size() + kHeaderBytesMax;
-  for (const std::string_view arg : args) size += arg.size() + kHeaderBytesMax;
-  out.reserve(size);
-  append_header(out, '*', static_cast<long long>(args.size()));
+void append_command(base::ByteQueue& out, std::span<const std::string_view> args) {
+  std::size_t size = header_size(args.size());
+  for (const std::string_view arg : args) size += header_size(arg.size()) + arg.size() + kLineEnd.size();
+  char* at = write_header(out.append_uninitialized(size), '*', args.size());
   for (const std::string_view arg : args) {
-    append_header(out, '$', static_cast<long long>(arg.size()));
-    out.append(arg).append("\r\n");
+    at = write_header(at, '$', arg.size());
+    at = write(at, arg);
+    at = write(at, kLineEnd);
   }
 }
 

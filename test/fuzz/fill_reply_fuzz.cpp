@@ -3,18 +3,16 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
-#include "backend/hiredis_hooks.hpp"
+#include "backend/hiredis_reader.hpp"
+#include "backend/hiredis_replies.hpp"
 #include "base/check.hpp"
 #include "resp/value.hpp"
 #include "support/fuzz_split.hpp"
 
 namespace {
-
-using anteroom::backend::Hooks;
 
 // HELLO 3's types are gone; what is left is what a client of RESP2 understands.
 bool is_resp2(const anteroom::resp::Value& value) {
@@ -34,15 +32,15 @@ bool is_resp2(const anteroom::resp::Value& value) {
 }
 
 void look_at(const redisReply& reply) {
-  const anteroom::base::SharedBytes encoded = Hooks::encode(reply, false);
+  const anteroom::base::SharedBytes encoded = anteroom::backend::encode(reply, false);
   std::size_t used = 0;
   const auto value = anteroom::resp::parse_value(*encoded, &used);
   ANTEROOM_CHECK(value && used == encoded->size() && is_resp2(*value));
 
-  const auto handshake = Hooks::handshake_reply(reply);
+  const auto handshake = anteroom::backend::handshake_reply(reply);
   ANTEROOM_CHECK(handshake.error.empty() || reply.type == REDIS_REPLY_ERROR);
   if (reply.type != REDIS_REPLY_PUSH) return;
-  const auto invalidation = Hooks::invalidation(reply);
+  const auto invalidation = anteroom::backend::invalidation(reply);
   ANTEROOM_CHECK(!invalidation.is_everything || invalidation.keys.empty());
 }
 
@@ -50,17 +48,11 @@ void look_at(const redisReply& reply) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
-  const std::unique_ptr<redisReader, decltype(&redisReaderFree)> reader(redisReaderCreate(), &redisReaderFree);
-  Hooks::limit_depth(*reader);
-  reader->maxelements = 1 << 16;  // room for them is made at once, which is slow
+  anteroom::backend::HiredisReader reader(1 << 16);  // room for all elements is made at once, which is slow
   for (const std::string_view piece : anteroom::test::random_pieces(input)) {
-    redisReaderFeed(reader.get(), piece.data(), piece.size());
-    void* reply = nullptr;
-    while (redisReaderGetReply(reader.get(), &reply) == REDIS_OK && reply != nullptr) {
-      look_at(*static_cast<redisReply*>(reply));
-      freeReplyObject(reply);
-    }
-    if (reader->err != 0) break;
+    reader.feed(piece);
+    while (const redisReply* const reply = reader.next()) look_at(*reply);
+    if (reader.has_failed()) break;
   }
   return 0;
 }

@@ -227,7 +227,7 @@ TEST_F(HiredisBackendTest, CloseWhileItDialsFailsWhatWaits) {
   EXPECT_TRUE(fetches_[1].failed.starts_with("TRYAGAIN anteroom: shutting down"));
 }
 
-// --- What nobody asked for (hiredis alone would end the process) ---
+// --- What nobody asked for ---
 
 TEST_F(HiredisBackendTest, ReplyThatNobodyAskedForNeverAnswersALaterFetch) {
   fetch(1, "a");

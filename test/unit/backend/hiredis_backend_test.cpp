@@ -2,9 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "net/byte_stream.hpp"
+#include "net/lane_source.hpp"
 #include "unit/backend/backend_fixture.hpp"
 
 namespace anteroom::backend {
@@ -115,6 +121,85 @@ TEST_F(HiredisBackendTest, BurstLargerThanTheSocketsBufferIsAnsweredWhole) {
   for (std::uint64_t id = 1; id <= kFetches; ++id) ASSERT_EQ(fetches_[id].failed, "") << id;
   EXPECT_EQ(server_.accepted(), 1u);
   EXPECT_EQ(metrics_.fills_sent.value(), kFetches);
+}
+
+/// A connection that takes what is written and answers the handshake.
+class CountingStream final : public net::ByteStream {
+ public:
+  struct Written {
+    std::size_t writes = 0;
+    std::string bytes;
+  };
+  CountingStream(net::EventLoop& loop, Written& written) : loop_(loop), written_(written) {}
+
+  void set_events(net::StreamEvents* events) noexcept override { events_ = events; }
+  net::IoResult read(std::span<char> into) override {
+    if (replies_.empty()) return {};
+    const std::size_t size = replies_.copy(into.data(), into.size());
+    replies_.erase(0, size);
+    return {.status = net::IoResult::Status::kOk, .bytes = size};
+  }
+  net::IoResult write(std::span<const iovec> pieces) override {
+    ++written_.writes;
+    std::size_t size = 0;
+    for (const iovec& piece : pieces) {
+      written_.bytes.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+      size += piece.iov_len;
+    }
+    if (written_.writes == 1) {
+      replies_ = "%0\r\n";  // to HELLO
+      loop_.next_turn([this] { events_->on_readable(); });
+    }
+    return {.status = net::IoResult::Status::kOk, .bytes = size};
+  }
+  void want_read(bool) override {}
+  void want_write(bool) override {}
+  void finish() noexcept override {}
+  void close() noexcept override {}
+  [[nodiscard]] std::string peer_name() const override { return "counting"; }
+  [[nodiscard]] std::string local_name() const override { return "counting"; }
+
+ private:
+  net::EventLoop& loop_;
+  Written& written_;
+  net::StreamEvents* events_ = nullptr;
+  std::string replies_;
+};
+
+class CountingLanes final : public net::LaneSource {
+ public:
+  CountingLanes(net::EventLoop& loop, CountingStream::Written& written) : loop_(loop), written_(written) {}
+
+  Ticket open(Done done) override {
+    loop_.next_turn(
+        [this, done = std::move(done)]() mutable { done(std::make_unique<CountingStream>(loop_, written_)); });
+    return Ticket{1};
+  }
+  void cancel(Ticket) noexcept override {}
+
+ private:
+  net::EventLoop& loop_;
+  CountingStream::Written& written_;
+};
+
+TEST_F(HiredisBackendTest, CommandsOfATurnLeaveByOneWrite) {
+  CountingStream::Written written;
+  CountingLanes lanes(loop_, written);
+  options_.target.lanes = &lanes;
+  backend().start();
+  ASSERT_TRUE(run_until([this] { return metrics_.upstream_links.value() == 1; }));
+
+  written = {1, {}};
+  for (std::uint64_t id = 1; id <= 20; ++id) fetch(id, "key");
+  EXPECT_EQ(written.bytes, "");
+  run_turn();
+  EXPECT_EQ(written.writes, 2u);
+  EXPECT_TRUE(written.bytes.ends_with("*2\r\n$4\r\nPTTL\r\n$3\r\nkey\r\n"));
+
+  fetch(21, "key");
+  run_turn();
+  EXPECT_EQ(written.writes, 3u);
+  TearDown();  // before the lanes end
 }
 
 // --- Dbs ---

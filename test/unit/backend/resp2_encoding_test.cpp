@@ -3,9 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <memory>
 #include <string>
 #include <string_view>
+
+#include "backend/hiredis_reader.hpp"
 
 namespace anteroom::backend {
 namespace {
@@ -13,13 +14,12 @@ namespace {
 using Append = void (*)(std::string&, const redisReply&);
 
 std::string encoded(std::string_view resp3, Append append) {
-  const std::unique_ptr<redisReader, decltype(&redisReaderFree)> reader(redisReaderCreate(), &redisReaderFree);
-  redisReaderFeed(reader.get(), resp3.data(), resp3.size());
-  void* reply = nullptr;
-  if (redisReaderGetReply(reader.get(), &reply) != REDIS_OK || reply == nullptr) return "no reply";
+  HiredisReader reader;
+  reader.feed(resp3);
+  const redisReply* const reply = reader.next();
+  if (reply == nullptr) return "no reply";
   std::string out;
-  append(out, *static_cast<redisReply*>(reply));
-  freeReplyObject(reply);
+  append(out, *reply);
   return out;
 }
 
@@ -28,9 +28,10 @@ std::string as_resp2(std::string_view resp3) { return encoded(resp3, append_as_r
 std::string as_resp3(std::string_view resp3) { return encoded(resp3, append_as_resp3); }
 
 TEST(CommandEncoding, IsAnArrayOfBulkStrings) {
-  std::string out = "+";
+  base::ByteQueue out;
+  out.append("+");
   append_command(out, std::array<std::string_view, 3>{"GET", "", std::string_view("a\r\n\0b", 5)});
-  EXPECT_EQ(out, std::string("+*3\r\n$3\r\nGET\r\n$0\r\n\r\n$5\r\na\r\n\0b\r\n", 31));
+  EXPECT_EQ(out.to_string(), std::string("+*3\r\n$3\r\nGET\r\n$0\r\n\r\n$5\r\na\r\n\0b\r\n", 31));
 }
 
 TEST(Resp3Encoding, EverythingStaysAsTheServerWroteIt) {
