@@ -99,7 +99,7 @@ FillTable::Detached FillTable::detach_if(std::uint64_t hash, Predicate&& chosen)
   const auto found = by_hash_.find(hash);
   if (found == by_hash_.end()) return out;
   take(found.value(), out, chosen);
-  if (found.value().empty()) by_hash_.erase(found);
+  if (found.value().empty()) by_hash_.erase(hash);  // by its place, the table would look for the next one
   return out;
 }
 

@@ -118,10 +118,7 @@ class Index {
   }
   /// `hash` is hash_of(slot). False if it is not there.
   [[nodiscard]] bool erase(Slot slot, std::uint64_t hash) noexcept {
-    const auto place = table_.find(slot, hash);
-    if (place == table_.end()) return false;
-    table_.erase(place);
-    return true;
+    return table_.erase(slot, hash) == 1;  // by its place, the table would look through its buckets for the next one
   }
   /// The entry of `from` has been copied to `to`. REQUIRES: both are still readable.
   [[nodiscard]] bool move(Slot from, Slot to) noexcept {
