@@ -14,6 +14,10 @@ namespace {
 // Ids of fetches that have no ticket; those of the cache do not come so far.
 constexpr cache::FillId kUncached = cache::FillId{1} << 63;
 
+// Together not much, and more than are under way in most turns.
+constexpr std::size_t kSparesMax = 1024;
+constexpr std::size_t kSpareBytesMax = 512;
+
 cache::Space space_of(int db) { return cache::Space{static_cast<std::uint32_t>(db)}; }
 
 base::SharedBytes error_reply(std::string_view text) {
@@ -40,14 +44,15 @@ std::vector<base::SharedBytes> parts_of(const base::SharedBytes& reply, std::siz
 
 }  // namespace
 
-FillTable::Target::Target(const CacheableRead& read)
-    : key(read.query.key.bytes),
-      request(read.query.request),
-      key_hash(read.query.key.hash),
-      request_hash(read.query.request_hash),
-      view(read.query.view),
-      db(read.db),
-      missing_reply(read.missing_reply) {}
+void FillTable::Target::assign(const CacheableRead& read) {
+  key = read.query.key.bytes;
+  request = read.query.request;
+  key_hash = read.query.key.hash;
+  request_hash = read.query.request_hash;
+  view = read.query.view;
+  db = read.db;
+  missing_reply = read.missing_reply;
+}
 
 CacheableRead FillTable::Target::read() const noexcept {
   return {.query = query(), .db = db, .missing_reply = missing_reply};
@@ -117,17 +122,21 @@ void FillTable::send(const CacheableRead& read, cache::FillId id) {
 }
 
 FillTable::Fill& FillTable::add(const CacheableRead& read, cache::FillId id) {
-  const auto [place, is_new] = fills_.try_emplace(id, read, context_.loop.now());
+  std::unique_ptr<Fill> fill = take_spare();
+  fill->target.assign(read);
+  fill->sent = context_.loop.now();
+  const auto [place, is_new] = fills_.emplace(id, std::move(fill));
   ANTEROOM_CHECK(is_new);
+  Fill& added = *place->second;
   if (options_.fill_timeout > base::Milliseconds::zero()) {
-    deadlines_.emplace_back(context_.loop.now() + options_.fill_timeout, id);
+    deadlines_.emplace_back(added.sent + options_.fill_timeout, id);
     arm_timer();
   }
-  return place->second;
+  return added;
 }
 
 void FillTable::join_local(cache::FillId id, Waiter waiter) {
-  Fill& fill = fills_.at(id);
+  Fill& fill = *fills_.at(id);
   if (fill.reply) {
     answer({waiter}, fill.reply);
   } else if (fill.waiters.size() >= options_.waiters_max) {
@@ -167,11 +176,12 @@ void FillTable::start_for(const RemoteJoin& join, cache::FillId id, cache::Owner
 
 void FillTable::accept_remote(cache::FillId id, cache::OwnerId from) {
   const auto found = fills_.find(id);
-  if (found != fills_.end() && !found->second.reply && !found->second.is_abandoned) {
-    found->second.remote_waiters.push_back(from);
+  Fill* const fill = found != fills_.end() ? found->second.get() : nullptr;
+  if (fill != nullptr && !fill->reply && !fill->is_abandoned) {
+    fill->remote_waiters.push_back(from);
     return;
   }
-  const base::SharedBytes reply = found != fills_.end() ? found->second.reply : nullptr;
+  const base::SharedBytes reply = fill != nullptr ? fill->reply : nullptr;
   context_.mesh.post(from, [id, reply](FillTable& table) { table.finish_remote(id, reply); });
 }
 
@@ -231,15 +241,42 @@ void FillTable::read_again(const RemoteJoin& join) {
 FillTable::Fill& FillTable::at(backend::FetchId fetch) {
   const auto found = fills_.find(static_cast<cache::FillId>(fetch));
   ANTEROOM_CHECK(found != fills_.end());
-  return found->second;
+  return *found->second;
 }
 
-FillTable::Fill FillTable::take(backend::FetchId fetch) {
-  const auto found = fills_.find(static_cast<cache::FillId>(fetch));
+std::unique_ptr<FillTable::Fill> FillTable::take(backend::FetchId fetch) {
+  const auto id = static_cast<cache::FillId>(fetch);
+  const auto found = fills_.find(id);
   ANTEROOM_CHECK(found != fills_.end());
-  Fill fill = std::move(found->second);
-  fills_.erase(found);
+  std::unique_ptr<Fill> fill = std::move(found.value());
+  fills_.erase(id);  // by its place, the table would look for the next one
   return fill;
+}
+
+std::unique_ptr<FillTable::Fill> FillTable::take_spare() {
+  if (spare_.empty()) return std::make_unique<Fill>();
+  std::unique_ptr<Fill> fill = std::move(spare_.back());
+  spare_.pop_back();
+  return fill;
+}
+
+// A fill needs a string and a list, which the next one is likely to need as well.
+void FillTable::spare(std::unique_ptr<Fill> fill) {
+  const std::size_t bytes =
+      fill->target.key.capacity() + fill->target.request.capacity() + fill->waiters.capacity() * sizeof(Waiter);
+  if (spare_.size() >= kSparesMax || bytes > kSpareBytesMax) return;
+  fill->reset();
+  spare_.push_back(std::move(fill));
+}
+
+void FillTable::Fill::reset() noexcept {
+  waiters.clear();
+  remote_waiters.clear();
+  reply.reset();
+  kind = cache::EntryKind::kValue;
+  group.reset();
+  is_cacheable = true;
+  is_abandoned = false;
 }
 
 void FillTable::on_value(backend::FetchId fetch, base::SharedBytes encoded_reply) {
@@ -262,9 +299,12 @@ void FillTable::on_server_error(backend::FetchId fetch, std::string_view error) 
 }
 
 void FillTable::on_ttl(backend::FetchId fetch, std::int64_t pttl_ms) {
-  const Fill fill = take(fetch);
-  if (fill.is_abandoned) return;  // the ticket was given back when it timed out
-  const auto id = static_cast<cache::FillId>(fetch);
+  std::unique_ptr<Fill> fill = take(fetch);
+  if (!fill->is_abandoned) store(*fill, static_cast<cache::FillId>(fetch), pttl_ms);  // else its ticket was given back
+  spare(std::move(fill));
+}
+
+void FillTable::store(const Fill& fill, cache::FillId id, std::int64_t pttl_ms) {
   const cache::TtlPolicy& policy = context_.coherence.is_tracked() ? options_.ttl : options_.untracked_ttl;
   const auto deadlines = fill.is_cacheable ? cache::entry_deadlines(policy, presence(fill, pttl_ms), fill.sent, pttl_ms,
                                                                     context_.loop.now(), jitter())
@@ -289,9 +329,9 @@ void FillTable::on_too_large(backend::FetchId fetch) {
 void FillTable::on_failed(backend::FetchId fetch, const base::StagedError&) {
   const auto id = static_cast<cache::FillId>(fetch);
   move_to_link(id);
-  Fill fill = take(fetch);
+  const std::unique_ptr<Fill> fill = take(fetch);
   // With a reply, everyone has been answered, and only the time to live was missing.
-  if (fill.reply && !fill.is_abandoned) context_.cache.abandon(fill.target.query(), id);
+  if (fill->reply && !fill->is_abandoned) context_.cache.abandon(fill->target.query(), id);
 }
 
 // --- The second way ---
@@ -305,12 +345,12 @@ void FillTable::leave_connection() {
 
 // What is fetched together moves together. The fill stays, abandoned, until the backend has said its last word on it.
 void FillTable::move_to_link(cache::FillId id) {
-  const std::shared_ptr<const std::vector<cache::FillId>> group = fills_.at(id).group;
+  const std::shared_ptr<const std::vector<cache::FillId>> group = fills_.at(id)->group;
   std::vector<LinkPart> parts;
   for (const cache::FillId each : group ? std::span(*group) : std::span(&id, 1)) {
     const auto found = fills_.find(each);
-    if (found == fills_.end() || found->second.is_abandoned || found->second.reply) continue;
-    Fill& fill = found->second;
+    if (found == fills_.end() || found->second->is_abandoned || found->second->reply) continue;
+    Fill& fill = *found.value();
     fill.is_abandoned = true;
     context_.cache.abandon(fill.target.query(), each);
     context_.metrics.fill_errors.add();
@@ -392,7 +432,10 @@ void FillTable::give_out(cache::FillId id, Fill& fill) {
 }
 
 void FillTable::answer_all(cache::FillId id, Fill& fill, const base::SharedBytes& reply) {
-  answer(std::exchange(fill.waiters, {}), reply);
+  std::vector<Waiter> waiters = std::move(fill.waiters);
+  answer(waiters, reply);
+  waiters.clear();
+  fill.waiters = std::move(waiters);  // nobody joins any more, and the next fill can use it
   answer_workers(id, std::exchange(fill.remote_waiters, {}), reply);
 }
 
@@ -424,8 +467,8 @@ void FillTable::expire() {
     const cache::FillId id = deadlines_.front().second;
     deadlines_.pop_front();
     const auto found = fills_.find(id);
-    if (found == fills_.end() || found->second.is_abandoned) continue;
-    Fill& fill = found->second;
+    if (found == fills_.end() || found->second->is_abandoned) continue;
+    Fill& fill = *found.value();
     fill.is_abandoned = true;
     context_.cache.abandon(fill.target.query(), id);
     if (fill.reply) continue;

@@ -13,6 +13,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include <tsl/robin_map.h>
+
 #include "backend/cache_backend.hpp"
 #include "base/byte_queue.hpp"
 #include "cache/cache.hpp"
@@ -98,7 +100,9 @@ class FillTable final : public backend::FetchEvents {
  private:
   /// A CacheableRead that owns its bytes.
   struct Target {
-    explicit Target(const CacheableRead& read);
+    Target() = default;
+    explicit Target(const CacheableRead& read) { assign(read); }
+    void assign(const CacheableRead& read);
     [[nodiscard]] CacheableRead read() const noexcept;
     [[nodiscard]] cache::Query query() const noexcept;
 
@@ -106,12 +110,13 @@ class FillTable final : public backend::FetchEvents {
     std::string request;
     std::uint64_t key_hash = 0;
     std::uint64_t request_hash = 0;
-    cache::View view;
+    cache::View view{};
     int db = 0;
     std::string_view missing_reply;
   };
   struct Fill {
-    Fill(const CacheableRead& read, base::TimePoint now) : target(read), sent(now) {}
+    /// As new, but for `target` and `sent`, which add() sets, and for the memory it keeps.
+    void reset() noexcept;
 
     Target target;
     base::TimePoint sent{};
@@ -162,7 +167,10 @@ class FillTable final : public backend::FetchEvents {
   void read_again(const RemoteJoin& join);
 
   [[nodiscard]] Fill& at(backend::FetchId fetch);
-  [[nodiscard]] Fill take(backend::FetchId fetch);
+  [[nodiscard]] std::unique_ptr<Fill> take(backend::FetchId fetch);
+  [[nodiscard]] std::unique_ptr<Fill> take_spare();
+  void spare(std::unique_ptr<Fill> fill);
+  void store(const Fill& fill, cache::FillId id, std::int64_t pttl_ms);
   void give_out(cache::FillId id, Fill& fill);
   void answer_all(cache::FillId id, Fill& fill, const base::SharedBytes& reply);
   void answer_workers(cache::FillId id, const std::vector<cache::OwnerId>& workers, const base::SharedBytes& reply);
@@ -176,7 +184,12 @@ class FillTable final : public backend::FetchEvents {
   const Context context_;
   const Options options_;
   backend::CacheBackend* backend_ = nullptr;
-  std::unordered_map<cache::FillId, Fill> fills_;
+  /// Ids are multiples of a power of two, and tsl's tables take the lowest bits.
+  struct FillIdHash {
+    std::size_t operator()(cache::FillId id) const noexcept { return (id * 0x9E3779B97F4A7C15u) >> 32; }
+  };
+  tsl::robin_map<cache::FillId, std::unique_ptr<Fill>, FillIdHash> fills_;
+  std::vector<std::unique_ptr<Fill>> spare_;  // ended ones, kept for the memory that they own
   std::unordered_map<cache::FillId, RemoteJoin> remote_joins_;
   std::deque<std::pair<base::TimePoint, cache::FillId>> deadlines_;  // in order, because all share one timeout
   std::uint64_t uncached_ = 0;

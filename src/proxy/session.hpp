@@ -289,6 +289,11 @@ class Session final : private net::StreamEvents {
   void dispatch_put_off();
   void apply(const Verdict& verdict, const Request& request, std::size_t next_hook);
   void fail_protocol();
+  /// A key that a fill of this session fetches, by its hash.
+  struct FetchedKey {
+    ReplyQueue::Slot slot;
+    std::uint64_t hash;
+  };
   /// The strings of an MGET that are still to come.
   struct Gather {
     std::vector<std::string> keys;
@@ -369,7 +374,7 @@ class Session final : private net::StreamEvents {
   upstream::Lane lane_;
   std::uint32_t forwards_outstanding_ = 0;
   std::uint32_t fills_outstanding_ = 0;
-  std::vector<std::pair<ReplyQueue::Slot, std::uint64_t>> fetched_keys_;  // hashes of the keys of those fills
+  std::vector<FetchedKey> fetched_keys_;  // of those fills, in the order of their slots
   std::optional<ReplyQueue::Slot> barrier_;
   upstream::PinnedLink* pinned_ = nullptr;                  // the pool's, ours until it is released
   std::optional<upstream::PinnedPool::Ticket> pin_ticket_;  // of the place in line, while put_off_ waits for a link

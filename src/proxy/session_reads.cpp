@@ -52,13 +52,15 @@ bool Session::must_wait_for_fills(std::span<const cache::Key> keys) const {
   if (fills_outstanding_ == 0) return false;
   if (services_.fills.is_congested()) return true;
   return std::ranges::any_of(keys, [this](const cache::Key& key) {
-    return std::ranges::any_of(fetched_keys_, [&](const auto& fetched) { return fetched.second == key.hash; });
+    return std::ranges::any_of(fetched_keys_, [&](const FetchedKey& fetched) { return fetched.hash == key.hash; });
   });
 }
 
 void Session::end_fill(ReplyQueue::Slot slot) {
   --fills_outstanding_;
-  std::erase_if(fetched_keys_, [slot](const auto& fetched) { return fetched.first == slot; });
+  // Nearly always the first: replies come in the order of their requests.
+  const auto [first, last] = std::ranges::equal_range(fetched_keys_, slot, {}, &FetchedKey::slot);
+  fetched_keys_.erase(first, last);
 }
 
 void Session::read_through_cache(const Request& request, const CacheableRead& read) {
@@ -85,7 +87,7 @@ void Session::read_through_cache(const Request& request, const CacheableRead& re
   }
   const ReplyQueue::Slot awaited = direct ? replies_.reserve() : slot;
   ++fills_outstanding_;
-  fetched_keys_.emplace_back(awaited, read.query.key.hash);
+  fetched_keys_.push_back({awaited, read.query.key.hash});
   note_started(awaited, request, Outcome::Source::kFill);
   services_.fills.wait(read, result, FillTable::Waiter{id_, awaited, 0});
 }
@@ -190,7 +192,7 @@ ReplyQueue::Slot Session::expect_gathered(const Request& request, std::span<cons
   gather.keys.reserve(keys.size());
   for (const cache::Key& key : keys) gather.keys.emplace_back(key.bytes);
   ++fills_outstanding_;
-  for (const cache::Key& key : keys) fetched_keys_.emplace_back(slot, key.hash);
+  for (const cache::Key& key : keys) fetched_keys_.push_back({slot, key.hash});
   note_started(slot, request, Outcome::Source::kFill);
   return slot;
 }
