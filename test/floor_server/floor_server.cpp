@@ -1,9 +1,6 @@
 // What any server costs at least: the system calls, and nothing between them. For test/bench/compare.py; the other side
 // of test/kv_load, whose --print-sizes tells both numbers. `floor_server --help` says the rest.
-#include <sys/resource.h>
-
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <span>
@@ -15,12 +12,14 @@
 #include "floor_server/listener.hpp"
 #include "floor_server/sizes.hpp"
 #include "kv_load/posix.hpp"
+#include "kv_load/program.hpp"
 
 namespace {
 
 using namespace anteroom::floor_server;
 using anteroom::kv_load::die;
 using anteroom::kv_load::Place;
+using anteroom::kv_load::read_number;
 
 constexpr std::string_view kHelp = R"(floor_server: epoll_wait, read and write, in one thread, and nothing else.
 
@@ -38,13 +37,6 @@ struct Options {
   std::string forward_to;
   int core = -1;
 };
-
-template <class Number>
-void read_number(const char* text, Number& out) {
-  const std::string_view all(text);
-  const auto parsed = std::from_chars(all.data(), all.data() + all.size(), out);
-  if (parsed.ec != std::errc{} || parsed.ptr != all.data() + all.size()) die(std::string(all) + " is no number here");
-}
 
 struct Setting {
   std::string_view name;
@@ -83,13 +75,6 @@ Options parse(std::span<char*> arguments) {
   return options;
 }
 
-void allow_many_files() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 void say_ready() {
   std::puts("ready");
   std::fflush(stdout);
@@ -100,7 +85,7 @@ void say_ready() {
 int main(int argc, char** argv) {
   const Options options = parse({argv + 1, static_cast<std::size_t>(argc - 1)});
   if (options.core >= 0) anteroom::kv_load::pin_to_core(options.core);
-  allow_many_files();
+  anteroom::kv_load::allow_many_files();
   const Fd listener = listen_at(options.place);
   if (!options.forward_to.empty()) {
     Place upstream;

@@ -3,7 +3,6 @@
 // "warm" and the JSON. `kv_load --help` says the rest.
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -13,6 +12,7 @@
 #include "kv_load/load.hpp"
 #include "kv_load/options.hpp"
 #include "kv_load/posix.hpp"
+#include "kv_load/program.hpp"
 #include "kv_load/replies.hpp"
 #include "kv_load/requests.hpp"
 
@@ -64,13 +64,6 @@ void be_idle(const Options& options) {
     if (got == 0 || (got < 0 && errno != EAGAIN)) ++lost;
   }
   if (lost > 0) die(std::to_string(lost) + " connections were lost");
-}
-
-void allow_many_files() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void measure(const Options& options) {

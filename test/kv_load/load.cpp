@@ -1,10 +1,10 @@
 #include "kv_load/load.hpp"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <utility>
+
+#include "kv_load/program.hpp"
 
 namespace anteroom::kv_load {
 namespace {
@@ -19,15 +19,6 @@ std::size_t limit_of(const Options& options, std::size_t request_bytes) {
   const std::size_t by_bytes = std::max<std::size_t>(kBytesMax / request_bytes, 1);
   if (options.mode == Options::Mode::kFill) return std::min<std::size_t>(by_bytes, 64);
   return options.rate > 0 ? std::min<std::size_t>(by_bytes, 1024) : options.pipeline;
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 RequestForm form_of_get(const Options& options, const KeyFormat& keys) {

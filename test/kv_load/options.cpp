@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <string_view>
+
+#include "kv_load/program.hpp"
 
 namespace anteroom::kv_load {
 namespace {
@@ -40,13 +42,6 @@ the schedule. An open loop asks whatever is due, with up to 1024 requests (or 1 
 are keys. "errors" are error replies. A lost connection, bytes that are no reply, or 5 s without a reply end the program
 with status 1.
 )";
-
-template <class Number>
-void read_number(const char* text, Number& out) {
-  const std::string_view all(text);
-  const auto parsed = std::from_chars(all.data(), all.data() + all.size(), out);
-  if (parsed.ec != std::errc{} || parsed.ptr != all.data() + all.size()) die(std::string(all) + " is no number here");
-}
 
 /// Which of two words; anything else ends the program.
 bool is_second(std::string_view text, std::string_view first, std::string_view second) {

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -12,8 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <memory>
@@ -21,28 +18,16 @@
 #include <string>
 #include <utility>
 
+#include "kv_load/program.hpp"
+
 // The little of POSIX and epoll that the bench's own programs need. They stand on nothing of anteroom's, since they
 // measure it.
 namespace anteroom::kv_load {
-
-/// Ends the program with status 1 and a line that begins with its name.
-[[noreturn]] inline void die(const std::string& why) {
-  std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, why.c_str());
-  std::_Exit(1);
-}
-[[noreturn]] inline void die_of_errno(const std::string& what) { die(what + ": " + std::strerror(errno)); }
 
 inline std::int64_t now_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
-}
-
-inline void pin_to_core(int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<unsigned>(core), &set);
-  if (::sched_setaffinity(0, sizeof set, &set) != 0) die_of_errno("cannot run on core " + std::to_string(core));
 }
 
 class Fd {

@@ -6,8 +6,6 @@
 //
 // Prints "REQUESTS SECONDS CPU_SECONDS P50_MS P99_MS ERRORS", errors being replies, too. The key is "k", and its value
 // has as many bytes as were said.
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -18,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kv_load/program.hpp"
 #include "load/udp_lanes.hpp"
 #include "metrics/quic_metrics.hpp"
 #include "net/connector.hpp"
@@ -29,6 +28,8 @@
 namespace {
 
 using namespace anteroom;
+using kv_load::cpu_seconds;
+using kv_load::die;
 using Status = net::IoResult::Status;
 using Clock = std::chrono::steady_clock;
 
@@ -44,11 +45,6 @@ struct Options {
   std::size_t bytes = 64;
   double seconds = 3;
 };
-
-[[noreturn]] void die(const std::string& why) {
-  std::fprintf(stderr, "stream_load: %s\n", why.c_str());
-  std::exit(1);
-}
 
 Options parse(int argc, char** argv) {
   Options out;
@@ -169,15 +165,6 @@ double quantile(std::vector<float>& values, double part) {
   const auto at = values.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(values.size() - 1) * part);
   std::nth_element(values.begin(), at, values.end());
   return *at;
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 std::shared_ptr<net::TlsContextSource> contexts(const Options& options, bool for_quic) {
