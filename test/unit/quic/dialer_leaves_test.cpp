@@ -22,6 +22,18 @@ class QuicDialerLeaves : public QuicDialer {
     ASSERT_TRUE(run_until([&] { return asker.lane->trouble().has_value(); }));
     asker.lane.reset();
   }
+  /// Leaves one connection more than are kept, each with one lane that still echoes. The lanes, oldest first; fewer if
+  /// one has failed.
+  std::vector<Asker*> one_of_each_connection_left() {
+    std::vector<Asker*> lanes;
+    while (lanes.size() <= Dialer::kLeftMax && !HasFatalFailure()) {
+      Asker& lane = served();
+      EXPECT_TRUE(echoes(lane));
+      refused_by_one_that_stops();
+      lanes.push_back(&lane);
+    }
+    return lanes;
+  }
 };
 
 TEST_F(QuicDialerLeaves, LanesOfAGatewayThatStopsRunOnWhileTheNextOnesGoElsewhere) {
@@ -84,12 +96,8 @@ TEST_F(QuicDialerLeaves, EndOfAConnectionThatWasLeftHarmsNoLaneOfTheNext) {
 }
 
 TEST_F(QuicDialerLeaves, OldestConnectionIsClosedWhenTooManyWereLeft) {
-  std::vector<Asker*> lanes;
-  for (std::size_t i = 0; i <= Dialer::kLeftMax; ++i) {
-    lanes.push_back(&served());
-    ASSERT_TRUE(echoes(*lanes.back()));
-    refused_by_one_that_stops();
-  }
+  const std::vector<Asker*> lanes = one_of_each_connection_left();
+  ASSERT_EQ(lanes.size(), Dialer::kLeftMax + 1);
   EXPECT_TRUE(lanes.front()->stream().has_connection());
 
   Asker& next = served();
@@ -100,12 +108,8 @@ TEST_F(QuicDialerLeaves, OldestConnectionIsClosedWhenTooManyWereLeft) {
 }
 
 TEST_F(QuicDialerLeaves, ConnectionWhoseLastLaneHasEndedIsNotOneTooMany) {
-  std::vector<Asker*> lanes;
-  for (std::size_t i = 0; i <= Dialer::kLeftMax; ++i) {
-    lanes.push_back(&served());
-    ASSERT_TRUE(echoes(*lanes.back()));
-    refused_by_one_that_stops();
-  }
+  const std::vector<Asker*> lanes = one_of_each_connection_left();
+  ASSERT_EQ(lanes.size(), Dialer::kLeftMax + 1);
   lanes[1]->lane.reset();
   ASSERT_TRUE(run_until([&] { return accepted_[1]->connection->streams() == 0; }));
 
