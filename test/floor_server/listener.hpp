@@ -12,6 +12,9 @@ namespace anteroom::floor_server {
 
 using kv_load::Fd;
 
+// How both servers listen and accept: of one thread, each fd its caller's. What cannot work ends the program in words.
+
+/// `fd` is a socket of the address's family, `place` what the words say.
 inline void bind_and_listen(int fd, const sockaddr* address, socklen_t size, const kv_load::Place& place) {
   constexpr int kBacklog = 4096;
   if (::bind(fd, address, size) != 0 || ::listen(fd, kBacklog) != 0) {
@@ -19,7 +22,8 @@ inline void bind_and_listen(int fd, const sockaddr* address, socklen_t size, con
   }
 }
 
-/// Does not block. A UNIX socket that is there already is replaced.
+/// Does not block; up to 4096 connections wait to be accepted. A UNIX socket that is there already is replaced, and
+/// left there at the end.
 inline Fd listen_at(const kv_load::Place& place) {
   if (!place.path.empty()) {
     const sockaddr_un address = kv_load::unix_address(place.path);
@@ -37,7 +41,8 @@ inline Fd listen_at(const kv_load::Place& place) {
   return fd;
 }
 
-/// The next one that waits; its value is -1 if there is none.
+/// The next connection that waits, which does not block either; its value is -1 if there is none. One that has gone
+/// before it was accepted counts as none: the poller names the listener again.
 inline Fd accept_from(const Fd& listener) {
   Fd fd(::accept4(listener.value(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (fd.value() < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) kv_load::die_of_errno("accept");

@@ -6,7 +6,8 @@
 
 namespace anteroom::floor_server {
 
-/// How long every request and every reply is: all that this server knows of a protocol.
+/// How long every request and every reply is: all that this server knows of a protocol. At most 64 MB each, which
+/// whoever reads them from a command line sees to.
 struct Sizes {
   std::size_t request_bytes = 0;
   std::size_t reply_bytes = 0;
@@ -23,9 +24,10 @@ inline std::string resp_value(std::size_t bytes) {
   return {};
 }
 
-/// Cuts one connection's bytes into messages of equal length by counting them.
+/// Cuts one connection's bytes into messages of equal length by counting them. Of one thread; holds no bytes.
 class Counter {
  public:
+  /// Not 0.
   explicit Counter(std::size_t message_bytes) : message_bytes_(message_bytes) {}
 
   /// How many messages have ended when `bytes` more have come.

@@ -12,7 +12,7 @@
 
 namespace anteroom::kv_load {
 
-/// What all connections have got since the window opened.
+/// What all connections have got since the window opened. Of the load's thread, which owns it.
 struct Tally {
   std::uint64_t requests = 0;
   std::uint64_t gets = 0;
@@ -22,11 +22,12 @@ struct Tally {
   Histogram latencies;
 };
 
-/// One connection to the server: requests that wait to be written, and those whose replies are owed. Whatever breaks it
-/// ends the program.
+/// One connection to the server: requests that wait to be written, and those whose replies are owed. Of one thread.
+/// Owns its socket and what waits: at most `limit` requests under way and their bytes. Whatever breaks it ends the
+/// program.
 class Connection {
  public:
-  /// At most `limit` requests are under way at a time.
+  /// `fd` is connected and does not block. At most `limit` requests (at least one) are under way at a time.
   Connection(Fd fd, Protocol protocol, std::size_t limit) : fd_(std::move(fd)), scanner_(protocol), owed_(limit) {}
 
   [[nodiscard]] int fd() const { return fd_.value(); }
@@ -34,7 +35,8 @@ class Connection {
   /// Empty if there was no error reply.
   [[nodiscard]] const std::string& first_error() const { return scanner_.first_error(); }
 
-  /// For one request to be appended, which is due since `due_ns`; there must be room. flush() sends it.
+  /// Where to append one request, due since `due_ns` of now_ns()'s clock; there must be room. flush() sends it. The
+  /// reference is good until the next call.
   std::string& ask(std::int64_t due_ns, bool is_set) {
     owed_.push({.due_ns = due_ns, .is_set = is_set});
     return out_;

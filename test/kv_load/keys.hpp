@@ -13,31 +13,33 @@
 
 namespace anteroom::kv_load {
 
-/// How keys are spelled: a prefix and the key's number, with zeros before it so that all are equally long.
+/// How keys are spelled: a prefix and the key's number, with zeros before it so that all are equally long. A value.
 struct KeyFormat {
   std::string prefix;
   std::size_t width = 1;  ///< digits of the largest number
 
+  /// Of numbers below `keys`, which is not 0.
   static KeyFormat of(std::string prefix, std::uint32_t keys) {
     return {.prefix = std::move(prefix), .width = std::to_string(keys - 1).size()};
   }
   [[nodiscard]] std::size_t bytes() const { return prefix.size() + width; }
-  /// Writes the `width` digits of `number` over what is at `to`.
+  /// Writes the last `width` digits of `number` over what is at `to`, with no end.
   void put_digits(char* to, std::uint32_t number) const {
     for (std::size_t i = width; i-- > 0; number /= 10) to[i] = static_cast<char>('0' + number % 10);
   }
 };
 
+/// What is drawn.
 struct DrawOptions {
-  std::uint32_t keys = 1;
-  bool is_zipf = false;  ///< or uniform
+  std::uint32_t keys = 1;  ///< below 2^31
+  bool is_zipf = false;    ///< or uniform
   double zipf_exponent = 0.99;
   double sets_percent = 0;
   std::uint64_t seed = 1;
 };
 
 /// Key numbers drawn beforehand, so that one costs no more than an element of an array. They come round again after
-/// 2^20 of them or four times as many as there are keys (at most 2^24: 64 MB).
+/// 2^20 of them or four times as many as there are keys (at most 2^24: 64 MB). Of one thread; owns its numbers.
 class Draws {
  public:
   /// Which keys of a Zipf distribution are the frequent ones does not depend on the seed: several loads with seeds of

@@ -15,14 +15,15 @@
 
 namespace anteroom::kv_load {
 
-/// The requests to be sent, one after the other: drawn ones without end, or a SET of every key in turn.
+/// The requests to be sent, one after the other: drawn ones without end, or a SET of every key in turn. Of the load's
+/// thread; keeps what it needs of the options.
 class RequestSource {
  public:
   explicit RequestSource(const Options& options);
 
   [[nodiscard]] bool has_next() const { return !is_fill_ || filled_ < keys_; }
   [[nodiscard]] std::size_t longest_bytes() const { return std::max(get_.bytes(), set_.bytes()); }
-  /// Asks `connection` for the next one.
+  /// Appends the next one to what `connection` asks; there must be one, and room there.
   void ask_next(Connection& connection, std::int64_t due_ns);
 
  private:
@@ -35,10 +36,12 @@ class RequestSource {
 };
 
 /// The load: one thread, one epoll. In each turn every connection that has replies is read once and written once; reads
-/// go on round by round, so none starves.
+/// go on round by round, so none starves. Owns its connections. On each of them is under way what the options' pipeline
+/// says; of an open loop at most 1024 requests or 1 MB of them, of a fill 64. A lost connection, bytes that are no
+/// reply and 5 s without any end the program.
 class Load {
  public:
-  /// Connects.
+  /// Connects all, which waits for them. Call one of the two once.
   explicit Load(const Options& options);
 
   /// Warms up, prints "warm", measures, prints the line of JSON.

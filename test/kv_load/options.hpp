@@ -12,6 +12,7 @@
 
 namespace anteroom::kv_load {
 
+/// What the command line says, --help being its reference. A value, of which nobody changes anything later.
 struct Options {
   enum class Mode : std::uint8_t { kLoad, kFill, kIdle, kPrintSizes };
 
@@ -22,7 +23,7 @@ struct Options {
   std::size_t pipeline = 1;
   double seconds = 2;
   double warmup_seconds = 0.3;
-  double rate = 0;  ///< 0: closed loop
+  double rate = 0;  ///< requests a second in all; 0: closed loop
   Schedule::Spacing spacing = Schedule::Spacing::kConstant;
   DrawOptions draws{.keys = 10'000};
   std::string prefix = "key:";
@@ -31,7 +32,7 @@ struct Options {
   int core = -1;  ///< any
 };
 
-/// Ends the program, in words, if they make no sense, and after --help.
+/// Ends the program, in words, if they make no sense or are beyond a limit, and after --help.
 [[nodiscard]] Options parse_options(std::span<char*> arguments);
 
 }  // namespace anteroom::kv_load

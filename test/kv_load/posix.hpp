@@ -21,15 +21,17 @@
 #include "kv_load/program.hpp"
 
 // The little of POSIX and epoll that the bench's own programs need. They stand on nothing of anteroom's, since they
-// measure it.
+// measure it. Each object is of one thread; what cannot work ends the program in words.
 namespace anteroom::kv_load {
 
+/// Of the monotonic clock, which has no date.
 inline std::int64_t now_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
+/// Owns an open file, or none (-1).
 class Fd {
  public:
   explicit Fd(int fd = -1) : fd_(fd) {}
@@ -47,7 +49,7 @@ class Fd {
   int fd_;
 };
 
-/// Where a server is: a UNIX socket if there is a path.
+/// Where a server is: a UNIX socket if there is a path. A host may be a name.
 struct Place {
   std::string host = "127.0.0.1";
   int port = 6379;
@@ -55,6 +57,7 @@ struct Place {
   [[nodiscard]] std::string text() const { return path.empty() ? host + ":" + std::to_string(port) : path; }
 };
 
+/// A path has at most 107 bytes.
 inline sockaddr_un unix_address(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -63,6 +66,7 @@ inline sockaddr_un unix_address(const std::string& path) {
   return address;
 }
 
+/// Of a UNIX socket it changes nothing.
 inline void set_no_delay(int fd) {
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -101,7 +105,8 @@ inline Fd connect_to(const Place& place) {
   return fd;
 }
 
-/// A level-triggered epoll, with a number of the caller's for each fd.
+/// A level-triggered epoll, with a number of the caller's for each fd. The fds stay the caller's; one that is closed
+/// leaves by itself.
 class Poller {
  public:
   Poller() : fd_(::epoll_create1(EPOLL_CLOEXEC)) {
@@ -109,7 +114,8 @@ class Poller {
   }
   void add(int fd, std::uint64_t number, std::uint32_t events = EPOLLIN) { control(EPOLL_CTL_ADD, fd, number, events); }
   void change(int fd, std::uint64_t number, std::uint32_t events) { control(EPOLL_CTL_MOD, fd, number, events); }
-  /// For at most `timeout_ns`; negative: until there is something.
+  /// For at most `timeout_ns`; negative: until there is something. At most 1024 events, good until the next call; none
+  /// if the time is over or a signal came.
   std::span<const epoll_event> wait(std::int64_t timeout_ns = -1) {
     const timespec timeout{.tv_sec = timeout_ns / 1'000'000'000, .tv_nsec = timeout_ns % 1'000'000'000};
     const int count = ::epoll_pwait2(fd_.value(), events_.data(), static_cast<int>(events_.size()),

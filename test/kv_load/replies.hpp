@@ -12,7 +12,8 @@
 namespace anteroom::kv_load {
 
 /// Finds where replies end, and whether they are values, a status or an error; what values hold is passed over. Takes
-/// the bytes of one connection in pieces of any size and keeps none of them but an unfinished line.
+/// the bytes of one connection in pieces of any size and keeps none of them but an unfinished line, of at most 4 KB. Of
+/// one thread.
 class ReplyScanner {
  public:
   enum class Step : std::uint8_t {

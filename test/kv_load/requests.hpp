@@ -11,9 +11,11 @@
 
 namespace anteroom::kv_load {
 
+/// What is spoken to the server: RESP2, or memcached's text protocol.
 enum class Protocol : std::uint8_t { kResp, kMemcached };
 
-/// A request of fixed length, written once; of each one that is sent only the digits of its keys are its own.
+/// A request of fixed length, written once; of each one that is sent only the digits of its keys are its own. Owns its
+/// text and does not change, so any thread may read it.
 class RequestForm {
  public:
   [[nodiscard]] std::size_t bytes() const { return text_.size(); }

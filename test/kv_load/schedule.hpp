@@ -11,11 +11,12 @@ namespace anteroom::kv_load {
 
 /// When requests of an open loop are due, whatever became of those before: a server that stalls does not get fewer, and
 /// each of them is as late as it is. Times are nanoseconds of one clock. What is due and was not taken is the backlog;
-/// it needs no room, since its times follow from where the schedule stands.
+/// it needs no room, since its times follow from where the schedule stands. Of one thread, and knows no clock.
 class Schedule {
  public:
   enum class Spacing : std::uint8_t { kConstant, kPoisson };
 
+  /// `rate` is in requests a second, above 0; the seed is for Poisson's gaps.
   Schedule(double rate, Spacing spacing, std::int64_t begin_ns, std::uint64_t seed)
       : gap_ns_(1e9 / rate), spacing_(spacing), begin_ns_(begin_ns), random_(seed) {}
 
@@ -29,7 +30,7 @@ class Schedule {
                                                 : offset_ns_ + gap_ns_ * exponential_(random_);
     return due_ns;
   }
-  /// How many are due at `now_ns` and were not taken.
+  /// How many are due at `now_ns` and were not taken; counts them one by one.
   [[nodiscard]] std::uint64_t backlog(std::int64_t now_ns) const {
     std::uint64_t count = 0;
     for (Schedule ahead = *this; ahead.next_due_ns() <= now_ns; ahead.take()) ++count;
@@ -46,7 +47,8 @@ class Schedule {
   std::exponential_distribution<double> exponential_;
 };
 
-/// What is owed to one connection: the requests that were asked there and have no reply yet, in order.
+/// What is owed to one connection: the requests that were asked there and have no reply yet, in order. Of one thread;
+/// room for `limit` of them (at least one) is taken at once.
 class Owed {
  public:
   struct Request {
