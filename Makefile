@@ -168,8 +168,12 @@ gtest_libs := -lgmock -lgtest_main -lgtest -lrapidcheck
 # For test/support/trace.cpp, which the suite of properties uses.
 trace_libs := -llzma
 
+# The tests of a test program link what it is made of, but for its main().
+tested_programs := floor_server kv_load
+code_of = $(call object_of,$(filter-out test/$(1)/$(1).cpp,$(if $(filter $(1),$(tested_programs)),$(wildcard test/$(1)/*.cpp))))
+
 define unit_rule
-$(out)/unit_$(1): $(call object_of,$(call files,test/unit/$(1)/*.cpp)) $(support) \
+$(out)/unit_$(1): $(call object_of,$(call files,test/unit/$(1)/*.cpp)) $(call code_of,$(1)) $(support) \
     $(if $(filter $(1),$(modules)),$(call libraries_up_to,$(1)),$(all_libraries)) test/unit/$(1)
 	$$(call link,$(gtest_libs))
 endef

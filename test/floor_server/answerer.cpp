@@ -23,25 +23,30 @@ Answerer::Answerer(const Fd& listener, const Sizes& sizes, const std::string& re
 }
 
 void Answerer::run() {
-  while (true) {
-    for (const epoll_event& event : poller_.wait()) {
-      if (event.data.u64 == kListener) {
-        accept_all();
-        continue;
-      }
-      Client& client = *reinterpret_cast<Client*>(event.data.u64);
-      const bool is_alive = client.left_bytes > 0 ? flush(client) : read_from(client);
-      if (!is_alive) clients_.erase(client.fd.value());
+  while (true) turn(-1);
+}
+
+std::size_t Answerer::turn(std::int64_t timeout_ns) {
+  const auto events = poller_.wait(timeout_ns);
+  for (const epoll_event& event : events) {
+    if (event.data.u64 == kListener) {
+      accept_all();
+      continue;
     }
+    std::unique_ptr<Client>& client = clients_[event.data.u64];
+    const bool is_alive = client->left_bytes > 0 ? flush(*client) : read_from(*client);
+    if (!is_alive) client.reset();
   }
+  return events.size();
 }
 
 void Answerer::accept_all() {
   for (Fd fd = accept_from(listener_); fd.value() >= 0; fd = accept_from(listener_)) {
     const int number = fd.value();
-    auto client = std::make_unique<Client>(Client{.fd = std::move(fd), .counter = Counter(sizes_.request_bytes)});
-    poller_.add(number, reinterpret_cast<std::uint64_t>(client.get()));
-    clients_[number] = std::move(client);
+    const auto index = static_cast<std::size_t>(number);
+    poller_.add(number, index);
+    if (index >= clients_.size()) clients_.resize(index + 1);
+    clients_[index] = std::make_unique<Client>(Client{.fd = std::move(fd), .counter = Counter(sizes_.request_bytes)});
   }
 }
 
@@ -62,7 +67,7 @@ bool Answerer::flush(Client& client) {
   const bool is_waiting = client.left_bytes > 0;
   if (is_waiting != std::exchange(client.is_waiting_for_room, is_waiting)) {
     const std::uint32_t events = is_waiting ? EPOLLOUT : EPOLLIN;
-    poller_.change(client.fd.value(), reinterpret_cast<std::uint64_t>(&client), events);
+    poller_.change(client.fd.value(), static_cast<std::uint64_t>(client.fd.value()), events);
   }
   return true;
 }

@@ -33,19 +33,24 @@ Forwarder::Forwarder(const Fd& listener, const Sizes& sizes, Fd upstream)
 }
 
 void Forwarder::run() {
-  while (true) {
-    for (const epoll_event& event : poller_.wait()) {
-      if (event.data.u64 == kListener) {
-        accept_all();
-      } else if (event.data.u64 == kUpstream) {
-        if ((event.events & ~std::uint32_t{EPOLLOUT}) != 0) read_from_upstream();
-      } else {
-        handle(*reinterpret_cast<Client*>(event.data.u64), event.events);
-      }
+  while (true) turn(-1);
+}
+
+std::size_t Forwarder::turn(std::int64_t timeout_ns) {
+  const auto events = poller_.wait(timeout_ns);
+  for (const epoll_event& event : events) {
+    if (event.data.u64 == kListener) {
+      accept_all();
+    } else if (event.data.u64 == kUpstream) {
+      if ((event.events & ~std::uint32_t{EPOLLOUT}) != 0) read_from_upstream();
+    } else if (Client* const client = by_fd_[event.data.u64]; client != nullptr) {
+      // None: it has gone in this turn.
+      handle(*client, event.events);
     }
-    flush_upstream();
-    remove_gone();
   }
+  flush_upstream();
+  remove_gone();
+  return events.size();
 }
 
 void Forwarder::accept_all() {
@@ -53,13 +58,16 @@ void Forwarder::accept_all() {
     auto made = std::make_unique<Client>(Client{
         .fd = std::move(fd), .counter = Counter(sizes_.request_bytes), .begun = {}, .out = {}, .events = EPOLLIN});
     Client* const client = made.get();
-    poller_.add(client->fd.value(), reinterpret_cast<std::uint64_t>(client));
+    const auto index = static_cast<std::size_t>(client->fd.value());
+    poller_.add(client->fd.value(), index);
+    if (index >= by_fd_.size()) by_fd_.resize(index + 1);
+    by_fd_[index] = client;
     clients_[client] = std::move(made);
   }
 }
 
 void Forwarder::handle(Client& client, std::uint32_t events) {
-  if (!client.is_gone && (events & EPOLLOUT) != 0) flush(client);
+  if ((events & EPOLLOUT) != 0) flush(client);
   if (!client.is_gone && (events & ~std::uint32_t{EPOLLOUT}) != 0) read_from(client);
 }
 
@@ -133,11 +141,12 @@ void Forwarder::watch(Client& client) {
   const std::uint32_t room = client.out.empty() ? 0 : std::uint32_t{EPOLLOUT};
   const std::uint32_t events = room | (client.out.size() < kWaitingBytesMax ? std::uint32_t{EPOLLIN} : 0);
   if (events == std::exchange(client.events, events)) return;
-  poller_.change(client.fd.value(), reinterpret_cast<std::uint64_t>(&client), events);
+  poller_.change(client.fd.value(), static_cast<std::uint64_t>(client.fd.value()), events);
 }
 
 void Forwarder::leave(Client& client) {
   client.is_gone = true;
+  by_fd_[static_cast<std::size_t>(client.fd.value())] = nullptr;
   client.out.clear();
   client.fd = Fd();
   if (client.owed == 0) gone_.push_back(&client);

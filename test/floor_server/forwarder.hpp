@@ -17,12 +17,22 @@ namespace anteroom::floor_server {
 /// What a server costs that passes every request on, over one upstream connection for all clients: in each turn one
 /// read for each client that has asked and one write to the upstream, then one read from there and one write to each
 /// client that gets something. Replies belong to clients in the order of their requests.
+///
+/// Of one thread. Owns the clients' connections, as many as the process may open, and the upstream's; the listener must
+/// outlive it. While more than 16 MB wait for the upstream nobody is read from, and a client for which more wait is not
+/// read from either. Of a client that has gone it keeps until the upstream has answered how many replies it was owed,
+/// and drops those.
 class Forwarder {
  public:
+  /// Neither of the sizes is 0.
   Forwarder(const Fd& listener, const Sizes& sizes, Fd upstream);
 
-  /// Until the upstream closes the connection, or a reply does not end where it should, which ends the program.
+  /// Turn after turn, until the upstream closes the connection, says what nobody has asked for, or ends a reply where
+  /// it should not: each of these ends the program.
   [[noreturn]] void run();
+  /// Waits for at most `timeout_ns` (negative: until there is something) and does what there is to do. How many
+  /// connections had something, counting the listener; 0 means that everything has been done.
+  std::size_t turn(std::int64_t timeout_ns);
 
  private:
   struct Client {
@@ -52,8 +62,8 @@ class Forwarder {
   void leave(Client& client);
   void remove_gone();
 
-  static constexpr std::uint64_t kListener = 1;  // no pointer is
-  static constexpr std::uint64_t kUpstream = 2;
+  static constexpr std::uint64_t kListener = ~std::uint64_t{0};  // no fd is
+  static constexpr std::uint64_t kUpstream = kListener - 1;
 
   const Fd& listener_;
   const Sizes sizes_;
@@ -68,6 +78,7 @@ class Forwarder {
   std::vector<char> scratch_;
   kv_load::Poller poller_;
   std::unordered_map<Client*, std::unique_ptr<Client>> clients_;
+  std::vector<Client*> by_fd_;  // those that have not gone, with holes
 };
 
 }  // namespace anteroom::floor_server
