@@ -28,6 +28,7 @@ from comparison.peers import Missing, Peers
 from comparison.process import Trouble
 from comparison.runner import Runner
 from comparison.scenarios import SCENARIOS
+from comparison.second_load import SecondLoad
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FULL = {"rounds": 5, "seconds": 1.2}
@@ -75,7 +76,9 @@ def measure(options, folder):
 def measure_with(runner, peers, options):
     run = {"cpu": cpu_model(), "cores": len(os.sched_getaffinity(0)), "kernel": platform.release(),
            "rounds": options.rounds, "seconds": options.seconds, "versions": peers.versions()}
-    print(f"planned: about {runner.planned_seconds() / 60:.1f} minutes", flush=True)
+    second = SecondLoad(peers, options)
+    planned_seconds = runner.planned_seconds() + (0 if options.only else second.planned_seconds())
+    print(f"planned: about {planned_seconds / 60:.1f} minutes", flush=True)
     started = time.monotonic()
     try:
         runner.rounds(lambda point, count: print(f"{time.monotonic() - started:6.0f} s: {count} scenarios at "
@@ -83,9 +86,19 @@ def measure_with(runner, peers, options):
         if not options.only:
             run["open_loop"] = runner.open_loop()
             run["idle"] = runner.idle()
+            run["second_load"] = asked_by_another(second)
     finally:
         runner.stop()
     return figures.summary({**run, "left_out": runner.left_out, "results": runner.results})
+
+
+def asked_by_another(second):
+    """What redis-benchmark makes of the same servers; None where it is missing."""
+    try:
+        return second.run()
+    except Missing as why:
+        print(f"left out: the second load: {why}", flush=True)
+        return None
 
 
 def stop_on_signal(number, _):

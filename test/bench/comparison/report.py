@@ -4,7 +4,7 @@ import re
 
 from .figures import Figures
 from .goals import goals, listed
-from .scenarios import ALONE, BASE, VARIED
+from .scenarios import ALONE, BASE, REFERENCE, VARIED
 
 
 def short(value):
@@ -60,6 +60,21 @@ def alone_table(figures):
     return markdown(["one connection, pipeline 1", "p50 us", "p99 us", "own CPU, us"], rows) if rows else ""
 
 
+def second_load_table(run, figures):
+    """The ratios that another generator's requests have, beside those of kv_load in the same run."""
+    second = run.get("second_load")
+    if not second:
+        return ""
+    others = Figures(second)
+    points = [point for point in BASE if others.median(REFERENCE, point) is not None]
+    rows = [[name, " / ".join(short(others.median(name, point)) for point in points),
+             listed([others.ratio(name, point) for point in points]),
+             listed([figures.ratio(name, point) for point in points])] for name in others.scenarios()]
+    depths = " / ".join(str(point.pipeline) for point in points)
+    return markdown([f"a second load generator, {second['program']}: 50 connections, 64 B, pipeline {depths}",
+                     "own CPU, us", "to redis-server's GET", "the same by kv_load"], rows)
+
+
 def goals_table(run):
     return markdown(["goal", "limit", "measured", ""], goals(run))
 
@@ -69,5 +84,6 @@ def report(run):
     about = (f"{run['cpu']}, {run['cores']} cores, Linux {run['kernel']}; "
              f"{run['rounds']} rounds of {run['seconds']} s; "
              + ", ".join(f"{name} {version_in(text)}" for name, text in run["versions"].items()))
-    parts = [about, base_table(figures), varied_table(figures), alone_table(figures), goals_table(run)]
+    parts = [about, base_table(figures), varied_table(figures), alone_table(figures), second_load_table(run, figures),
+             goals_table(run)]
     return "\n\n".join(part for part in parts if part)

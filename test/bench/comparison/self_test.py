@@ -4,7 +4,9 @@ import copy
 import xml.dom.minidom
 
 from . import figures, goals, plot, report
+from .process import Trouble
 from .scenarios import BASE, MANY_KEYS, SCENARIOS, ZIPF_EXPONENT, Point, lru_capacity, plan
+from .second_load import parsed
 
 FIELDS = ("own_us", "total_us", "load_us", "rate", "p50_us", "p99_us", "hit_ratio")
 
@@ -27,6 +29,23 @@ def made_up_run(hit_us):
                             "versions": {"haproxy": "HAProxy version 2.6.12"}})
 
 
+def check_second_load(run):
+    head = '"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms"\n'
+    assert parsed(head + '"GET","336000.00","1.784","0.128","2.031","2.727"\n') == {"rate": 336000, "p50_us": 2031}
+    assert parsed(head + '"SET k ""x""","1.5","1","1","1","1"\n')["rate"] == 1.5
+    for text in ("", head, '"GET","336000.00"\n', head + '"GET","?","1","1","1","1"\n', head + '"GET"\n'):
+        try:
+            parsed(text)
+        except Trouble:
+            continue
+        raise AssertionError(f"taken for a result: {text!r}")
+
+    second = figures.summary({"program": "redis-benchmark 7", "results": [
+        {"scenario": name, "pipeline": 16, "connections": 50, "value_bytes": 64,
+         "rounds": [{"own_us": us, "rate": 1.0, "p50_us": 1.0}]} for name, us in (("redis GET", 4.0), ("hit", 3.0))]})
+    assert "| hit | 3.00 | 0.75 | 0.95 |" in report.report(run | {"second_load": second})
+
+
 def run():
     good, bad = made_up_run(1.0), made_up_run(1.9)
     verdicts = {title: verdict for title, _, _, verdict in goals.goals(good)}
@@ -39,6 +58,7 @@ def run():
     assert verdicts["memory per idle connection, of 10,000"] == goals.FAILS
     assert "| 1.90 / 1.90 / 1.90 | 0.95 / 0.95 / 0.95 |" in report.report(bad)
     assert "haproxy 2.6.12" in report.report(bad)
+    check_second_load(bad)
     nothing = copy.deepcopy(good) | {"results": [], "idle": None, "open_loop": None}
     assert {verdict for *_, verdict in goals.goals(nothing)} == {goals.UNKNOWN}
     for each in (good, bad, nothing):
