@@ -16,7 +16,6 @@ or valgrind than the baseline's, nothing is compared with it.
 """
 
 import argparse
-import contextlib
 import json
 import pathlib
 import re
@@ -25,105 +24,21 @@ import subprocess
 import sys
 import tempfile
 
-from callgrind import LIMIT_S, Client, Counted, Trouble, program, running, until
+from callgrind import (ROOT, VALUE, Client, Table, Trouble, bulk, command, counted, cycle, fill, key, redis_with,
+                       versions)
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = ROOT / "build/release/anteroom"
 BASELINE = ROOT / "test/bench/results/instructions.json"
 GROWTH_MAX = 0.03
 FLAT_WITHIN = 0.10
 FLAT_TO, FLAT = "hit, pipeline 1", ("hit, 1000 idle connections", "hit, 100 k keys")
-VALUE = b"x" * 64
 FEW, MANY, BEYOND = range(10_000), range(100_000), range(100_000, 106_400)
 NOT_CACHED = [range(start, start + 6_400) for start in (110_000, 120_000, 130_000)]
 DEPTHS = (1, 16, 64)
 IDLE_CONNECTIONS = 1000
-REQUESTS = 12_800
-AN_HOUR_MS = "3600000"
-# Timers that tick whatever is asked would be shared out among more requests on a fast machine than on a slow one.
-QUIET = ["--fence-interval", "1000000", "--max-staleness", AN_HOUR_MS, "--cache-period", AN_HOUR_MS,
-         "--log-level", "error"]
-
-
-def command(*words):
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
-
-
-def key(number):
-    return b"key:%08d" % number
-
-
-@contextlib.contextmanager
-def counted(folder, redis, *options):
-    folder.mkdir()
-    listen = folder / "anteroom.sock"
-    words = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={folder}/callgrind.out",
-             f"--vgdb-prefix={folder}/vgdb", BINARY, "serve", "--workers", "1", "--port", "0", "--unixsocket", listen,
-             "--upstream", f"unix://{redis}", *QUIET, *options]
-    with running(words, folder / "log") as process:
-        until(lambda: process.poll() is not None or listen.exists(), "the start of anteroom")
-        if process.poll() is not None:
-            raise Trouble((folder / "log").read_text(errors="replace"))
-        client = Client(listen)
-        until_settled(client)
-        yield Counted(folder, process), client, listen
-
-
-def bulk(value):
-    return b"$%d\r\n%b\r\n" % (len(value), value)
-
-
-def until_settled(client):
-    """Both connections to redis-server are up when these have been answered."""
-    client.ask(command(b"SET", b"settled", VALUE), b"+OK\r\n")
-    client.ask(command(b"GET", b"settled"), bulk(VALUE))
-
-
-def run(client, requests, depth, reply):
-    """The requests in pipelines of `depth`, each when the replies to the one before have come."""
-    for at in range(0, len(requests), depth):
-        client.ask(b"".join(requests[at:at + depth]), reply, len(requests[at:at + depth]))
-
-
-def cycle(name, keys, *rest):
-    # A stride that is prime to the number of keys touches all of them, in no order that the cache has them in.
-    return [command(name, key(keys[i * 7919 % len(keys)]), *rest) for i in range(REQUESTS)]
-
-
-class Table:
-    def __init__(self, server, client):
-        self.server = server
-        self.client = client
-        self.points = {}
-        self.profiles = {}
-
-    def add(self, name, requests, depth, reply):
-        run(self.client, requests[:10 * depth], depth, reply)  # what is done once is done now
-        requests = requests[10 * depth:]
-        total, self.profiles[name] = self.server.count(lambda: run(self.client, requests, depth, reply))
-        self.points[name] = round(total / len(requests), 1)
-
-
-def store_keys(folder, numbers):
-    feed = b"".join(command(b"SET", key(i), VALUE) for i in numbers)
-    cli = [program("redis-cli", "valkey-cli"), "-s", f"{folder}/redis.sock", "--pipe"]
-    done = subprocess.run(cli, input=feed, capture_output=True, timeout=LIMIT_S)
-    if b"errors: 0" not in done.stdout:
-        raise Trouble(done.stdout.decode() + done.stderr.decode())
-
-
-def fill(client, listen, numbers):
-    """Has the cache fetch these keys, without counting: that would take fifty times as long."""
-    for at in range(0, len(numbers), 200):
-        keys = [key(i) for i in numbers[at:at + 200]]
-        client.ask(command(b"MGET", *keys), b"*200\r\n" + bulk(VALUE) * 200)
-    info = [program("redis-cli", "valkey-cli"), "-s", listen, "info", "cache"]
-    until(lambda: int(re.search(r"cache_entries:(\d+)", subprocess.check_output(info, text=True)).group(1)) >=
-          len(numbers), "filling the cache")
 
 
 def measure_cached(folder):
-    with counted(folder / "cached", folder / "redis.sock", "--capacity", "300000") as (server, client, listen):
+    with counted(folder / "cached", "--capacity", "300000") as (server, client, listen):
         table = Table(server, client)
         fill(client, listen, FEW)
         server.tell("instrumentation", "on")
@@ -152,7 +67,7 @@ def measure_cached(folder):
 
 
 def measure_forwarded(folder):
-    with counted(folder / "forwarded", folder / "redis.sock", "--cache", "false") as (server, client, _):
+    with counted(folder / "forwarded", "--cache", "false") as (server, client, _):
         table = Table(server, client)
         server.tell("instrumentation", "on")
         for depth in DEPTHS:
@@ -163,12 +78,7 @@ def measure_forwarded(folder):
 def measure_all(keep):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        socket_path = folder / "redis.sock"
-        redis = [program("redis-server", "valkey-server"), "--port", "0", "--unixsocket", socket_path, "--save", "",
-                 "--dir", folder]
-        with running(redis, folder / "redis.log"):
-            until(socket_path.exists, "the start of redis-server")
-            store_keys(folder, range(NOT_CACHED[-1].stop))
+        with redis_with(folder, range(NOT_CACHED[-1].stop)):
             points = {}
             for table in (measure_cached(folder), measure_forwarded(folder)):
                 points |= table.points
@@ -176,12 +86,6 @@ def measure_all(keep):
                     if keep:
                         shutil.copy(profile, pathlib.Path(keep) / re.sub(r"\W+", "_", point))
             return points
-
-
-def versions():
-    compiler = (BINARY.parent / "flags").read_text().split()[0]
-    return {name: subprocess.run([tool, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
-            for name, tool in (("compiler", compiler), ("valgrind", "valgrind"))}
 
 
 def show(points, baseline):
