@@ -13,6 +13,7 @@ more connections or keys. Who means a count to grow commits what --update writes
 or valgrind than the baseline's, nothing is compared with it.
 
   test/bench/instructions.py [--update] [--profiles FOLDER]
+  test/bench/instructions.py --scale              as connections and keys grow; see instructions_scale.py
 """
 
 import argparse
@@ -26,6 +27,7 @@ import tempfile
 
 from callgrind import (ROOT, VALUE, Client, Table, Trouble, bulk, command, counted, cycle, fill, key, redis_with,
                        versions)
+import instructions_scale
 
 BASELINE = ROOT / "test/bench/results/instructions.json"
 GROWTH_MAX = 0.03
@@ -111,11 +113,21 @@ def verdict(points, baseline):
     return wrong
 
 
+def scale():
+    try:
+        return instructions_scale.main()
+    except (Trouble, OSError, subprocess.SubprocessError) as trouble:
+        raise SystemExit(f"instructions: {trouble}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--update", action="store_true", help="write the baseline")
     parser.add_argument("--profiles", metavar="FOLDER", help="keep callgrind's files there, for callgrind_annotate")
+    parser.add_argument("--scale", action="store_true", help="a hit with up to 10,000 connections and 1 M keys")
     options = parser.parse_args()
+    if options.scale:
+        return scale()
     if options.profiles:
         pathlib.Path(options.profiles).mkdir(parents=True, exist_ok=True)
     made_by = versions()
