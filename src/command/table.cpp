@@ -26,7 +26,7 @@ static_assert(lower_word(0x415a405b617ac100ULL) == 0x617a405b617ac100ULL);
 
 /// The first `size` bytes, at most eight, and zeros. Reads that overlap take the place of a copy, which the word would
 /// have to wait for.
-std::uint64_t load_word(const char* from, std::size_t size) {
+inline std::uint64_t load_word(const char* from, std::size_t size) {
   static_assert(std::endian::native == std::endian::little, "a shift by 8 must mean the next byte");
   if (size >= 8) {
     std::uint64_t word;
@@ -43,6 +43,16 @@ std::uint64_t load_word(const char* from, std::size_t size) {
   if (size == 0) return 0;
   const auto byte = [from](std::size_t at) { return std::uint64_t{static_cast<unsigned char>(from[at])} << (8 * at); };
   return byte(0) | byte(size / 2) | byte(size - 1);
+}
+
+constexpr std::size_t kShortNameBytesMax = 8;
+
+/// Lower case for letters, of which each is met by itself and its capital only. Other bytes become something else, so
+/// this tells nothing but whether a name of letters is meant. Never 0.
+constexpr std::uint64_t short_word(std::uint64_t word) { return word | every_byte(0x20); }
+
+bool is_short_name(std::string_view name) {
+  return name.size() <= kShortNameBytesMax && std::ranges::all_of(name, [](char c) { return c >= 'a' && c <= 'z'; });
 }
 
 bool is_lower_name(std::string_view name) {
@@ -63,6 +73,7 @@ std::expected<Table, std::string> Table::build(std::span<const Facts> rows) {
   Table table;
   table.rows_.assign(rows.begin(), rows.end());
   table.slots_.resize(std::bit_ceil(rows.size() * 4 + 4));
+  table.short_slots_.resize(table.slots_.size());
   for (std::size_t id = 0; id < rows.size(); ++id) {
     if (auto inserted = table.insert(static_cast<std::uint16_t>(id)); !inserted) {
       return std::unexpected("command table: " + inserted.error() + " '" + std::string(rows[id].name) + "'");
@@ -92,7 +103,15 @@ std::expected<void, std::string> Table::insert(std::uint16_t id) {
     if (slots_[at].name == name) return std::unexpected("duplicate");
   }
   slots_[at] = {name, id};
+  if (container == kNone && is_short_name(own_name)) insert_short(facts);
   return {};
+}
+
+void Table::insert_short(const Facts& facts) {
+  const std::uint64_t word = short_word(load_word(facts.name.data(), facts.name.size()));
+  std::size_t at = short_home(word);
+  while (short_slots_[at].word != 0) at = (at + 1) & (short_slots_.size() - 1);
+  short_slots_[at] = {word, facts.id};
 }
 
 // False if no name is that long. An embedded NUL differs from the filling by `size`.
@@ -115,6 +134,23 @@ std::size_t Table::home(const Name& name) const noexcept {
   return (mixed >> 32) & (slots_.size() - 1);
 }
 
+std::size_t Table::short_home(std::uint64_t word) const noexcept {
+  return (word * 0x9e3779b97f4a7c15ULL >> 32) & (short_slots_.size() - 1);
+}
+
+// The filling of a word could be meant by spaces, which the size tells.
+const Facts* Table::lookup_command(std::string_view text) const noexcept {
+  if (text.size() <= kShortNameBytesMax) [[likely]] {
+    const std::uint64_t word = short_word(load_word(text.data(), text.size()));
+    for (std::size_t at = short_home(word); short_slots_[at].word != 0; at = (at + 1) & (short_slots_.size() - 1)) {
+      if (short_slots_[at].word != word) continue;
+      const Facts& facts = rows_[short_slots_[at].id];
+      if (facts.name.size() == text.size()) return &facts;
+    }
+  }
+  return lookup(text, kNone);
+}
+
 const Facts* Table::lookup(std::string_view text, std::uint16_t container) const noexcept {
   Name name;
   if (!fold(text, container, name)) return nullptr;
@@ -126,7 +162,7 @@ const Facts* Table::lookup(std::string_view text, std::uint16_t container) const
 
 Lookup Table::find(std::span<const std::string_view> args) const noexcept {
   ANTEROOM_CHECK(!args.empty());
-  const Facts* facts = lookup(args[0], kNone);
+  const Facts* facts = lookup_command(args[0]);
   if (facts == nullptr || facts->has(kOnlySentinel)) return {Match::kUnknownCommand, nullptr};
   if (facts->is_container && args.size() > 1) {
     const Facts* const subcommand = lookup(args[1], facts->id);

@@ -59,16 +59,25 @@ class Table {
     Name name;
     std::uint16_t id = kNone;
   };
+  /// A command whose name is so short, and of letters only, that it is one word: most requests begin with one.
+  struct ShortSlot {
+    std::uint64_t word = 0;  // 0: none
+    std::uint16_t id = kNone;
+  };
   static constexpr std::uint16_t kNone = 0xffff;
 
   Table() = default;
   [[nodiscard]] static bool fold(std::string_view text, std::uint16_t container, Name& out) noexcept;
   [[nodiscard]] std::size_t home(const Name& name) const noexcept;
+  [[nodiscard]] const Facts* lookup_command(std::string_view text) const noexcept;
   [[nodiscard]] const Facts* lookup(std::string_view text, std::uint16_t container) const noexcept;
+  [[nodiscard]] std::size_t short_home(std::uint64_t word) const noexcept;
+  void insert_short(const Facts& facts);
   [[nodiscard]] std::expected<void, std::string> insert(std::uint16_t id);
 
-  std::vector<Facts> rows_;  // by id
-  std::vector<Slot> slots_;  // open addressing; a power of two, at most a quarter full
+  std::vector<Facts> rows_;             // by id
+  std::vector<Slot> slots_;             // open addressing; a power of two, at most a quarter full
+  std::vector<ShortSlot> short_slots_;  // likewise
 };
 
 /// Error texts of Redis 7.0.15 for requests that match no command, without the leading '-' and the line end. Long

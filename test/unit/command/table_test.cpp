@@ -78,6 +78,26 @@ std::string build_error(std::initializer_list<std::string_view> names) {
   return built ? "" : built.error();
 }
 
+TEST(Table, OnlyBothCasesOfALetterStandForIt) {
+  for (const std::string_view name : {"get"sv, "exists"sv, "flushall"sv}) {
+    const Facts* const facts = table().find_name(name);
+    ASSERT_NE(facts, nullptr);
+    for (std::size_t at = 0; at < name.size(); ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string spelled(name);
+        spelled[at] = static_cast<char>(byte);
+        EXPECT_EQ(find({spelled}).facts == facts, base::to_lower(spelled[at]) == name[at]) << name << at << '/' << byte;
+      }
+    }
+  }
+}
+
+TEST(Table, NameWithBytesBehindItIsAnother) {
+  for (const std::string_view spelled : {"GET "sv, "GET\0"sv, "GET\r"sv, " GET"sv, "GET     "sv, "GET      "sv}) {
+    EXPECT_EQ(find({spelled, "k"}).match, Match::kUnknownCommand) << spelled;
+  }
+}
+
 TEST(Table, HasEveryListedCommandInItsListedClassAndNoOther) {
   std::ifstream file("test/unit/command/command_classes.json");
   ASSERT_TRUE(file) << "run from the top folder";
