@@ -26,6 +26,7 @@ class AccessLogHook final : public Hook {
  public:
   explicit AccessLogHook(std::uint64_t every_n) : every_n_(every_n) {}
 
+  [[nodiscard]] bool looks_at(const command::Facts&) const noexcept override { return false; }
   void on_reply(const Outcome& outcome) override { count(outcome, {}); }
   void on_error(const Outcome& outcome, std::string_view error) override { count(outcome, error); }
   [[nodiscard]] bool wants_outcomes() const noexcept override { return true; }

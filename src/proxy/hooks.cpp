@@ -4,12 +4,16 @@
 
 namespace anteroom::proxy {
 
+bool Hook::looks_at(const command::Facts&) const noexcept { return true; }
 Verdict Hook::on_request(const ClientView&, const Request&) { return Verdict::go_on(); }
 void Hook::on_reply(const Outcome&) {}
 void Hook::on_error(const Outcome&, std::string_view) {}
 
 void HookChain::add(std::unique_ptr<Hook> hook) {
   wants_outcomes_ = wants_outcomes_ || hook->wants_outcomes();
+  for (const command::Facts& facts : table_) {
+    if (hook->looks_at(facts)) is_looked_at_[facts.id] = 1;
+  }
   hooks_.push_back(std::move(hook));
 }
 

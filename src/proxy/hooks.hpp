@@ -45,11 +45,14 @@ struct Outcome {
   base::Duration took{};
 };
 
-/// Code around every command. One object per worker and hook, on its thread only; must not block. A hook that is not
-/// interested in outcomes costs nothing on the way back.
+/// Code around every command. One object per worker and hook, on its thread only; must not block. A hook costs nothing
+/// on the way of commands that it does not look at, nor on the way back if it is not interested in outcomes.
 class Hook {
  public:
   virtual ~Hook() = default;
+  /// False if on_request() always continues for this command of the table; asked once, when the hook is added. Of
+  /// commands and subcommands that the table does not know, a hook is always asked.
+  [[nodiscard]] virtual bool looks_at(const command::Facts& facts) const noexcept;
   /// Before dispatch, in the order of registration; the first that does not continue decides. After a rewrite the next
   /// hooks see the new arguments.
   [[nodiscard]] virtual Verdict on_request(const ClientView& client, const Request& request);
@@ -61,11 +64,17 @@ class Hook {
   [[nodiscard]] virtual bool wants_outcomes() const noexcept = 0;
 };
 
-/// The hooks of one worker.
+/// The hooks of one worker. The table outlives it.
 class HookChain {
  public:
+  explicit HookChain(const command::Table& table) : table_(table), is_looked_at_(table.size()) {}
+
   void add(std::unique_ptr<Hook> hook);
-  [[nodiscard]] bool empty() const noexcept { return hooks_.empty(); }
+  /// Whether any hook may do anything but continue, as far as `lookup` tells: only then on_request() has to be called.
+  [[nodiscard]] bool look_at(const command::Lookup& lookup) const noexcept {
+    const bool is_known = lookup.match == command::Match::kFound || lookup.match == command::Match::kWrongArity;
+    return is_known ? is_looked_at_[lookup.facts->id] != 0 : !hooks_.empty();
+  }
   [[nodiscard]] bool wants_outcomes() const noexcept { return wants_outcomes_; }
 
   /// Runs on_request of all from number `first` on, until one does not continue; says which in `stopped_at`.
@@ -75,7 +84,9 @@ class HookChain {
   void on_error(const Outcome& outcome, std::string_view error);
 
  private:
+  const command::Table& table_;
   std::vector<std::unique_ptr<Hook>> hooks_;
+  std::vector<std::uint8_t> is_looked_at_;  // by command::Facts::id
   bool wants_outcomes_ = false;
 };
 

@@ -37,6 +37,8 @@ class DenyHook final : public Hook {
     }
   }
 
+  [[nodiscard]] bool looks_at(const command::Facts& facts) const noexcept override { return by_id_[facts.id] != 0; }
+
   [[nodiscard]] Verdict on_request(const ClientView&, const Request& request) override {
     const command::Lookup& lookup = request.lookup;
     if (lookup.facts != nullptr) {
@@ -76,7 +78,7 @@ class DenyHook final : public Hook {
   std::unordered_map<std::string, std::size_t> by_name_;
 };
 
-/// A name that is taken must not be one of the table's, so whatever the table knows costs one look at a bit.
+/// A name that is taken must not be one of the table's, so of those it looks at the old ones only.
 class RenameHook final : public Hook {
  public:
   RenameHook(const command::Table& table, const std::vector<Rename>& renames) : is_gone_by_id_(table.size(), false) {
@@ -89,6 +91,8 @@ class RenameHook final : public Hook {
       }
     }
   }
+
+  [[nodiscard]] bool looks_at(const command::Facts& facts) const noexcept override { return is_gone_by_id_[facts.id]; }
 
   [[nodiscard]] Verdict on_request(const ClientView&, const Request& request) override {
     if (const command::Facts* const facts = request.lookup.facts) {

@@ -90,15 +90,16 @@ void Session::dispatch(const resp::Command& command) {
 }
 
 void Session::dispatch(const Request& request, std::size_t first_hook) {
-  if (!services_.hooks.empty()) {
-    std::size_t stopped_at = 0;
-    const Verdict verdict = services_.hooks.on_request(view(), request, first_hook, stopped_at);
-    if (verdict.kind != Verdict::Kind::kContinue) {
-      apply(verdict, request, stopped_at + 1);
-      return;
-    }
-  }
+  if (services_.hooks.look_at(request.lookup) && is_stopped_by_hook(request, first_hook)) return;
   dispatch_to_handler(request);
+}
+
+bool Session::is_stopped_by_hook(const Request& request, std::size_t first_hook) {
+  std::size_t stopped_at = 0;
+  const Verdict verdict = services_.hooks.on_request(view(), request, first_hook, stopped_at);
+  if (verdict.kind == Verdict::Kind::kContinue) return false;
+  apply(verdict, request, stopped_at + 1);
+  return true;
 }
 
 void Session::dispatch_to_handler(const Request& request) {

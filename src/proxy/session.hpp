@@ -230,6 +230,7 @@ class Session final : private net::StreamEvents {
   void run_commands(base::ReadBuffer& in);
   void dispatch(const resp::Command& command);
   void dispatch(const Request& request, std::size_t first_hook);
+  [[nodiscard]] bool is_stopped_by_hook(const Request& request, std::size_t first_hook);
   void dispatch_to_handler(const Request& request);
   void dispatch_unmatched(const Request& request);
   void put_off(const Request& request, bool until_settled);

@@ -137,7 +137,7 @@ class Worker {
   net::Mailbox mailbox_{loop_};
   net::Reception reception_{loop_, metrics_};
   base::ReadBuffer scratch_;
-  proxy::HookChain hooks_;
+  proxy::HookChain hooks_{shared_.commands};
   proxy::Services services_;  // before the sessions, which use it to the end
   QuicFront quic_front_;      // before the sessions, whose streams may be its own
   proxy::SessionTable sessions_{loop_};

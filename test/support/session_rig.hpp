@@ -204,7 +204,7 @@ class ProxyRig final : private proxy::InfoSource, private proxy::ClientMesh {
   const command::Table commands;
   const proxy::HandlerRegistry handlers;
   base::ReadBuffer scratch;
-  proxy::HookChain hooks;
+  proxy::HookChain hooks{commands};
   std::atomic<std::size_t> clients{0};
   std::uint64_t last_client_id = 0;
   FakeBackend backend;

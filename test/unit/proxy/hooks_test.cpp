@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -77,6 +78,27 @@ class Hooks : public test::ProxyTest {
 
   std::vector<std::string> seen_;
 };
+
+TEST_F(Hooks, ChainHasToBeAskedOnlyOfWhatAHookLooksAt) {
+  const auto looked_at = [this](std::string_view command) {
+    return rig().hooks.look_at(rig().commands.find(std::array{command}));
+  };
+  EXPECT_FALSE(looked_at("nonsense"));
+
+  deny({"shutdown"});
+  rename({{.old_name = "flushall", .new_name = ""}});
+  rig().hooks.add(make_access_log_hook(1));
+
+  EXPECT_TRUE(looked_at("SHUTDOWN"));
+  EXPECT_TRUE(looked_at("flushall"));
+  EXPECT_TRUE(looked_at("nonsense"));
+  EXPECT_FALSE(looked_at("PING"));
+  EXPECT_FALSE(looked_at("GET"));
+
+  add_decider(nullptr);
+
+  EXPECT_TRUE(looked_at("PING"));
+}
 
 TEST_F(Hooks, EachSeesEveryCommandOnceAndInItsOrder) {
   add_decider(nullptr);
