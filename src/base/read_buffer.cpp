@@ -39,11 +39,6 @@ void ReadBuffer::append(std::string_view bytes) {
   commit(bytes.size());
 }
 
-void ReadBuffer::consume(std::size_t size) noexcept {
-  ANTEROOM_CHECK(size <= end_ - begin_);
-  begin_ += size;
-}
-
 void ReadBuffer::release_if_idle() noexcept {
   if (begin_ != end_) return;
   data_.reset();

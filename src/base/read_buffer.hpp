@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/check.hpp"
+
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -30,7 +32,10 @@ class ReadBuffer {
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
   /// Forgets the first `size` readable bytes. REQUIRES: size <= size(). Slices taken before stay valid.
-  void consume(std::size_t size) noexcept;
+  void consume(std::size_t size) noexcept {
+    ANTEROOM_CHECK(size <= end_ - begin_);
+    begin_ += size;
+  }
   /// Gives the memory back if nothing is buffered: an idle connection holds none.
   void release_if_idle() noexcept;
 

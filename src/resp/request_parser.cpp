@@ -1,6 +1,7 @@
 #include "resp/request_parser.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/parse_int.hpp"
 
@@ -16,29 +17,47 @@ constexpr std::size_t kLineEndBytes = 2;
 // A header of a plain command: its type, one to four digits, CRLF. An argument that is not empty makes its own header
 // be followed by so much that these bytes are always there.
 constexpr std::ptrdiff_t kPlainHeaderBytes = 7;
-constexpr int kPlainDigitsMax = 4;
-constexpr int kPlainArgsMax = 64;
+constexpr unsigned kPlainNumberMax = 9999;
+constexpr unsigned kPlainArgsMax = 64;
+constexpr std::size_t kPlainBytesMax =
+    kPlainHeaderBytes + kPlainArgsMax * (kPlainHeaderBytes + kPlainNumberMax + kLineEndBytes);
+constexpr unsigned kNotPlain = ~0U;
 
-// The number in the header that begins at `at`, which then points behind it; -1 if there is no plain header.
-int plain_header(char type, const char*& at, const char* end) noexcept {
-  if (end - at < kPlainHeaderBytes || *at != type) return -1;
-  const char* digit = at + 1;
-  int number = *digit - '0';
-  if (number < 0 || number > 9) return -1;
-  ++digit;
+// Above 9 if it is none.
+unsigned digit_at(const char* at) noexcept { return static_cast<unsigned>(*at) - '0'; }
+
+bool is_line_end(const char* at) noexcept { return std::memcmp(at, "\r\n", kLineEndBytes) == 0; }
+
+// The number in the header that begins at `at`, which then points behind it; kNotPlain if there is no plain header.
+inline unsigned plain_header(char type, const char*& at, const char* end) noexcept {
+  if (end - at < kPlainHeaderBytes || *at != type) return kNotPlain;
+  unsigned number = digit_at(at + 1);
+  if (number > 9) return kNotPlain;
+  at += 2;
   // Behind a leading zero no other digit may follow.
-  for (int count = 1; number != 0 && count < kPlainDigitsMax && *digit >= '0' && *digit <= '9'; ++count) {
-    number = number * 10 + (*digit++ - '0');
+  while (*at != '\r' && digit_at(at) <= 9 && number != 0 && number <= kPlainNumberMax / 10) {
+    number = number * 10 + digit_at(at++);
   }
-  if (digit[0] != '\r' || digit[1] != '\n') return -1;
-  at = digit + kLineEndBytes;
+  if (!is_line_end(at)) return kNotPlain;
+  at += kLineEndBytes;
   return number;
+}
+
+// Strangers' limits, and such as a plain command could reach, are for the states to check.
+bool allow_plain(const Limits& limits) noexcept {
+  return limits.is_authenticated && limits.inline_bytes_max >= kPlainHeaderBytes && limits.args_max >= kPlainArgsMax &&
+         limits.bulk_bytes_max >= kPlainNumberMax && limits.command_bytes_max >= kPlainBytesMax;
 }
 
 }  // namespace
 
+void RequestParser::set_limits(Limits limits) noexcept {
+  limits_ = limits;
+  takes_plain_ = allow_plain(limits);
+}
+
 Step RequestParser::next(base::ReadBuffer& in, Command& out) noexcept {
-  if (state_ == State::kStart && take_plain(in, out)) return Step::kCommand;
+  if (state_ == State::kStart && takes_plain_ && take_plain(in, out)) return Step::kCommand;
   while (true) {
     if (const Progress step = advance(in, out)) return *step;
   }
@@ -46,29 +65,24 @@ Step RequestParser::next(base::ReadBuffer& in, Command& out) noexcept {
 
 // Nearly every command is whole, short, and spelled as clients spell it, and then there is no state to be kept.
 // Whatever is otherwise in any way, or wrong, is left where it is for the states below: only they judge, and say what
-// is wrong.
+// is wrong. Memory that is to be given back waits for them, too: they come to see the end of what was read.
 bool RequestParser::take_plain(base::ReadBuffer& in, Command& out) {
-  // Strangers' limits, and those on lines that are shorter than a plain header, are for the states to check.
-  if (!limits_.is_authenticated || limits_.inline_bytes_max < kPlainHeaderBytes) return false;
-  release_spare_memory();
   const std::string_view frame = in.readable();
   const char* at = frame.data();
   const char* const end = at + frame.size();
-  const int count = plain_header('*', at, end);
-  if (count < 1 || count > kPlainArgsMax || count > limits_.args_max) return false;
-  args_.clear();
-  for (int i = 0; i < count; ++i) {
-    const int size = plain_header('$', at, end);
-    if (size < 0 || size > limits_.bulk_bytes_max) return false;
-    if (end - at < size + static_cast<std::ptrdiff_t>(kLineEndBytes) || at[size] != '\r' || at[size + 1] != '\n') {
-      return false;
-    }
-    args_.emplace_back(at, static_cast<std::size_t>(size));
-    at += static_cast<std::size_t>(size) + kLineEndBytes;
+  const std::size_t count = plain_header('*', at, end);
+  if (count < 1 || count > kPlainArgsMax) return false;
+  if (args_.size() != count) args_.resize(count);
+  std::string_view* const args = args_.data();
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t size = plain_header('$', at, end);
+    if (size == kNotPlain || static_cast<std::size_t>(end - at) < size + kLineEndBytes) return false;
+    if (!is_line_end(at + size)) return false;
+    args[i] = {at, size};
+    at += size + kLineEndBytes;
   }
   const auto frame_bytes = static_cast<std::size_t>(at - frame.data());
-  if (frame_bytes > limits_.command_bytes_max) return false;
-  out.args = args_;
+  out.args = {args, count};
   out.raw = frame.substr(0, frame_bytes);
   in.consume(frame_bytes);
   return true;

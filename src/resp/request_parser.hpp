@@ -36,7 +36,7 @@ struct Command {
 /// over the limit passes or not by chance. Here the same bytes always give the same answer.
 class RequestParser {
  public:
-  explicit RequestParser(Limits limits = {}) noexcept : limits_(limits) {}
+  explicit RequestParser(Limits limits = {}) noexcept { set_limits(limits); }
 
   /// Takes the next command out of `in`; empty lines and "*0" before it are skipped.
   /// On kCommand `out` is valid until the next call, in.prepare() or in.release_if_idle().
@@ -53,7 +53,7 @@ class RequestParser {
   [[nodiscard]] std::size_t missing_bytes() const noexcept { return missing_bytes_; }
 
   /// For the lines read from now on, also in a command that has begun; used when the client authenticates.
-  void set_limits(Limits limits) noexcept { limits_ = limits; }
+  void set_limits(Limits limits) noexcept;
 
  private:
   enum class State { kStart, kInline, kCount, kBulkLength, kBulk, kFailed };
@@ -79,8 +79,9 @@ class RequestParser {
 
   Limits limits_;
   State state_ = State::kStart;
-  std::size_t line_ = 0;  // where the current line begins
-  std::size_t at_ = 0;    // first byte not examined yet
+  bool takes_plain_ = false;  // the limits allow whatever take_plain() takes
+  std::size_t line_ = 0;      // where the current line begins
+  std::size_t at_ = 0;        // first byte not examined yet
   std::size_t args_missing_ = 0;
   std::size_t bulk_size_ = 0;
   bool has_strict_line_ends_ = true;
