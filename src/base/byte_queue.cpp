@@ -1,7 +1,6 @@
 #include "base/byte_queue.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/check.hpp"
@@ -27,29 +26,11 @@ void ByteQueue::swap(ByteQueue& other) noexcept {
   std::swap(size_, other.size_);
 }
 
-char* ByteQueue::room(std::size_t size) {
-  if (first_ < chunks_.size()) {
-    Chunk& last = chunks_.back();
-    if (last.owned && last.capacity - last.end >= size) return last.owned.get() + last.end;
-  }
+void ByteQueue::add_chunk(std::size_t size) {
   Chunk chunk;
-  chunk.capacity = std::max(size, first_ == chunks_.size() ? kFirstChunkBytes : kChunkBytes);
+  chunk.capacity = std::max(size, chunks_.empty() ? kFirstChunkBytes : kChunkBytes);
   chunk.owned = std::make_unique_for_overwrite<char[]>(chunk.capacity);
-  char* const begin = chunk.owned.get();
   chunks_.push_back(std::move(chunk));
-  return begin;
-}
-
-char* ByteQueue::append_uninitialized(std::size_t size) {
-  char* const begin = room(size);
-  chunks_.back().end += size;
-  size_ += size;
-  return begin;
-}
-
-void ByteQueue::append(std::string_view bytes) {
-  if (bytes.empty()) return;
-  std::memcpy(append_uninitialized(bytes.size()), bytes.data(), bytes.size());
 }
 
 void ByteQueue::append_shared(SharedBytes bytes) {

@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -29,13 +30,23 @@ class ByteQueue {
   ByteQueue& operator=(const ByteQueue&) = delete;
 
   /// Copies `bytes`.
-  void append(std::string_view bytes);
+  void append(std::string_view bytes) {
+    if (!bytes.empty()) std::memcpy(append_uninitialized(bytes.size()), bytes.data(), bytes.size());
+  }
   /// Keeps a reference to `bytes`; meant for pieces too large to be worth copying (kCopyMax).
   void append_shared(SharedBytes bytes);
   /// Takes over everything in `other`, which becomes empty.
   void append(ByteQueue&& other);
   /// `size` contiguous bytes to be filled in by the caller at once, before any other call.
-  [[nodiscard]] char* append_uninitialized(std::size_t size);
+  [[nodiscard]] char* append_uninitialized(std::size_t size) {
+    if (chunks_.empty() || chunks_.back().room() < size) [[unlikely]]
+      add_chunk(size);
+    Chunk& last = chunks_.back();
+    char* const begin = last.owned.get() + last.end;
+    last.end += size;
+    size_ += size;
+    return begin;
+  }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
@@ -56,14 +67,17 @@ class ByteQueue {
   struct Chunk {
     std::unique_ptr<char[]> owned;  // null when `shared` holds the bytes
     SharedBytes shared;
-    std::size_t capacity = 0;
+    std::size_t capacity = 0;  // of `owned`
     std::size_t begin = 0;
     std::size_t end = 0;
     [[nodiscard]] const char* data() const noexcept { return owned ? owned.get() : shared->data(); }
+    [[nodiscard]] std::size_t room() const noexcept { return owned ? capacity - end : 0; }
   };
-  char* room(std::size_t size);
+  void add_chunk(std::size_t size);
 
-  std::vector<Chunk> chunks_;  // [first_, end) hold bytes; a vector because an empty one allocates nothing
+  // [first_, end) hold bytes, or room for them; empty if there is none of either. A vector because an empty one
+  // allocates nothing.
+  std::vector<Chunk> chunks_;
   std::size_t first_ = 0;
   std::size_t size_ = 0;
 };

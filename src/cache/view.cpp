@@ -15,7 +15,7 @@ void append_number_line(char type, std::size_t number, base::ByteQueue& out) {
   char line[1 + std::numeric_limits<std::size_t>::digits10 + 1 + kLineEnd.size()];
   char* end = line;
   *end++ = type;
-  end = std::to_chars(end, line + sizeof line, number).ptr;
+  end = std::to_chars(end, line + sizeof line - kLineEnd.size(), number).ptr;
   end = std::copy(kLineEnd.begin(), kLineEnd.end(), end);
   out.append({line, static_cast<std::size_t>(end - line)});
 }
