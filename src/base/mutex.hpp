@@ -1,8 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <mutex>
 
 // Clang's thread safety analysis (-Wthread-safety); other compilers see nothing.
 #if defined(__clang__)
@@ -22,9 +22,9 @@
 
 namespace anteroom::base {
 
-/// std::mutex that the compiler can check. The only lock type of the project; every lock is a leaf (but for the one
-/// that cache/system_memory.hpp tells of): nothing is logged, called back, destroyed or allocated at length while it is
-/// held.
+/// A mutex that the compiler can check, in line where nobody waits. The only lock type of the project; every lock is a
+/// leaf (but for the one that cache/system_memory.hpp tells of): nothing is logged, called back, destroyed or allocated
+/// at length while it is held.
 ///
 /// Counts how often and how long it was waited for, which costs nothing where nobody waits.
 class ANTEROOM_CAPABILITY("mutex") Mutex {
@@ -37,15 +37,25 @@ class ANTEROOM_CAPABILITY("mutex") Mutex {
   };
 
   void lock() ANTEROOM_ACQUIRE() {
-    if (!mutex_.try_lock()) wait();
+    State expected = kFree;
+    if (!state_.compare_exchange_strong(expected, kLocked, std::memory_order_acquire, std::memory_order_relaxed))
+      wait();
   }
-  void unlock() ANTEROOM_RELEASE() { mutex_.unlock(); }
+  void unlock() ANTEROOM_RELEASE() {
+    if (state_.exchange(kFree, std::memory_order_release) == kAwaited) wake();
+  }
   [[nodiscard]] const Waits& waits() const ANTEROOM_REQUIRES(this) { return waits_; }
 
  private:
-  void wait() noexcept;
+  using State = int;  // what a futex is, so that waiting needs nothing else
+  static constexpr State kFree = 0;
+  static constexpr State kLocked = 1;
+  static constexpr State kAwaited = 2;  // locked, and somebody may be waiting
 
-  std::mutex mutex_;
+  void wait() noexcept;
+  void wake() noexcept;
+
+  std::atomic<State> state_{kFree};
   Waits waits_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <thread>
+#include <vector>
 
 namespace anteroom::base {
 namespace {
@@ -44,6 +45,24 @@ TEST(Mutex, WaitsAreCountedWithTheirTimes) {
   EXPECT_GT(waits.total.count(), 0);
   EXPECT_GT(waits.longest.count(), 0);
   EXPECT_LE(waits.longest, waits.total);
+}
+
+TEST(Mutex, OneAtATimeHoldsItHoweverManyWait) {
+  Mutex mutex;
+  std::uint64_t counter = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 20'000; ++round) {
+        const MutexLock lock(mutex);
+        ++counter;
+      }
+    });
+  }
+
+  for (std::thread& thread : threads) thread.join();
+
+  EXPECT_EQ(counter, 80'000u);
 }
 
 }  // namespace
