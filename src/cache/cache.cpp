@@ -92,10 +92,6 @@ Cache::~Cache() = default;
 // By the high bits, because the index of a shard uses the low ones.
 std::size_t Cache::shard_number(std::uint64_t hash) const noexcept { return (hash >> 32) * shards_.size() >> 32; }
 
-Key Cache::key(Space space, std::string_view bytes) const noexcept {
-  return {.bytes = bytes, .hash = base::hash64(seed_, bytes), .space = space};
-}
-
 Query Cache::result_query(const Key& key, std::string_view request, View view) const noexcept {
   return {.key = key, .request = request, .request_hash = base::hash64(seed_, request), .view = view};
 }

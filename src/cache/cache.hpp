@@ -48,7 +48,9 @@ class Cache {
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
 
-  [[nodiscard]] Key key(Space space, std::string_view bytes) const noexcept;
+  [[nodiscard]] Key key(Space space, std::string_view bytes) const noexcept {
+    return {.bytes = bytes, .hash = base::hash64(seed_, bytes), .space = space};
+  }
   /// What GET `key` asks for.
   [[nodiscard]] static Query string_query(const Key& key) noexcept { return {.key = key}; }
   /// What another command asks for. `request` names the result: command and all arguments in a form in which no two

@@ -89,11 +89,14 @@ namespace entry_detail {
   return shared_of(const_cast<Entry&>(entry));
 }
 
-/// Inline or shared.
-[[nodiscard]] inline std::string_view reply_of(const Entry& entry) noexcept {
-  if (entry.large) return *shared_of(entry);
+/// REQUIRES: `entry` is not large.
+[[nodiscard]] inline std::string_view inline_reply_of(const Entry& entry) noexcept {
   return {entry_detail::bytes_of(entry) + entry_detail::name_offset(name_kind(entry)) + entry.name_bytes,
           entry.reply_bytes};
+}
+/// Inline or shared.
+[[nodiscard]] inline std::string_view reply_of(const Entry& entry) noexcept {
+  return entry.large ? std::string_view(*shared_of(entry)) : inline_reply_of(entry);
 }
 
 /// What an entry with these fields needs of a slot.

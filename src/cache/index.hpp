@@ -44,6 +44,16 @@ class ExactBuckets {
   std::size_t buckets_;
 };
 
+/// Whether names are the same. Most are so short that two words at each end, which may overlap, are all of them.
+[[nodiscard]] inline bool same_bytes(std::string_view a, std::string_view b) noexcept {
+  using base::hash_detail::read64;
+  const std::size_t size = a.size();
+  if (size != b.size()) return false;
+  if (size - 8 > 8) return a == b;
+  const std::size_t last = size - 8;
+  return ((read64(a.data()) ^ read64(b.data())) | (read64(a.data() + last) ^ read64(b.data() + last))) == 0;
+}
+
 /// Takes the table's memory from TableMemory, or from the heap if that has no more, as it would be after a rehash.
 /// Tells where it is, which the table itself does not.
 template <typename T>
@@ -162,7 +172,8 @@ class Index {
       const char* const at = reinterpret_cast<const char*>(&entry);
       __builtin_prefetch(at + kCacheLineBytes);
       __builtin_prefetch(at + 2 * kCacheLineBytes);
-      return entry.space == name.space && name_kind(entry) == name.kind && name_of(entry) == name.bytes;
+      return entry.space == name.space && name_kind(entry) == name.kind &&
+             index_detail::same_bytes(name_of(entry), name.bytes);
     }
     bool operator()(Slot slot, AnyKey) const noexcept { return entry_at(*arena, slot).kind != kResultKind; }
   };

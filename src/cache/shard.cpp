@@ -27,23 +27,37 @@ Shard::Shard(const Options& options, const Limits& limits, std::size_t number, c
   ANTEROOM_CHECK(number < Cache::kShardsMax);
 }
 
+// Nearly every read is GET of a fresh value that is copied, which needs none of what the rest does.
 ReadResult Shard::read(const Query& query, const Asker& asker, base::ByteQueue& out) {
+  prefetch(query);
+  mutex_.lock();
+  const Slot slot = is_result(query) ? kNoSlot : find_plain(query.key, asker.now);
+  if (slot == kNoSlot) return read_and_unlock(query, asker, out);
+  const Entry& entry = store_.at(slot);
+  const ReadResult hit{.status = ReadStatus::kHit, .owner = OwnerId{entry.owner}};
+  store_.touch(slot);
+  ++counts_.hits;
+  out.append(inline_reply_of(entry));
+  mutex_.unlock();
+  return hit;
+}
+
+// The string entry of the key, if it is a fresh value whose reply is inline.
+Slot Shard::find_plain(const Key& key, base::TimePoint now) const noexcept {
+  const Moment moment = store_.clock().moment(now);
+  if (static_cast<std::uint32_t>(key.space) > kSpaceMax || !store_.clock().covers(moment)) return kNoSlot;
+  const Slot slot = store_.find(string_name(key));
+  if (slot == kNoSlot) return kNoSlot;
+  const Entry& entry = store_.at(slot);
+  const bool is_plain = entry.kind == static_cast<std::uint8_t>(EntryKind::kValue) && !entry.large;
+  return is_plain && judge_.judge(entry, moment, false) == Verdict::kFresh ? slot : kNoSlot;
+}
+
+ReadResult Shard::read_and_unlock(const Query& query, const Asker& asker, base::ByteQueue& out) {
   Graveyard dead;
   Answer answer{.out = out};
-  prefetch(query);
-  {
-    const base::MutexLock lock(mutex_);
-    if (!is_cacheable(query)) {
-      ++counts_.bypass_name;
-      return {};
-    }
-    const Moment now = store_.moment(asker.now, dead);
-    const bool asks_string = !is_result(query) || query.view.kind != View::Kind::kNone;
-    if (!(asks_string && read_entry(string_name(query.key), query, asker, now, answer, dead)) &&
-        !(is_result(query) && read_entry(entry_name(query), query, asker, now, answer, dead))) {
-      answer.result = join_or_start(query, asker);
-    }
-  }
+  find_answer(query, asker, answer, dead);
+  mutex_.unlock();
   if (!answer.large) return answer.result;
   if (answer.view_of_large == nullptr) {
     out.append_shared(std::move(answer.large));
@@ -51,6 +65,18 @@ ReadResult Shard::read(const Query& query, const Asker& asker, base::ByteQueue& 
     append_view(answer.kind_of_large, *answer.large, *answer.view_of_large, out);
   }
   return answer.result;
+}
+
+void Shard::find_answer(const Query& query, const Asker& asker, Answer& answer, Graveyard& dead) {
+  if (!is_cacheable(query)) {
+    ++counts_.bypass_name;
+    return;
+  }
+  const Moment now = store_.moment(asker.now, dead);
+  const bool asks_string = !is_result(query) || query.view.kind != View::Kind::kNone;
+  if (asks_string && read_entry(string_name(query.key), query, asker, now, answer, dead)) return;
+  if (is_result(query) && read_entry(entry_name(query), query, asker, now, answer, dead)) return;
+  answer.result = join_or_start(query, asker);
 }
 
 const Entry* Shard::find_fresh(const Key& key, base::TimePoint now) const {

@@ -101,6 +101,10 @@ class alignas(
   void prefetch(const Query& query) const noexcept ANTEROOM_NO_THREAD_SAFETY_ANALYSIS {
     store_.prefetch(entry_name(query).hash);  // needs no lock
   }
+  [[nodiscard]] Slot find_plain(const Key& key, base::TimePoint now) const noexcept ANTEROOM_REQUIRES(mutex_);
+  [[nodiscard]] ReadResult read_and_unlock(const Query& query, const Asker& asker, base::ByteQueue& out)
+      ANTEROOM_RELEASE(mutex_);
+  void find_answer(const Query& query, const Asker& asker, Answer& answer, Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
   [[nodiscard]] bool read_entry(const Name& name, const Query& query, const Asker& asker, const Moment& now,
                                 Answer& answer, Graveyard& dead) ANTEROOM_REQUIRES(mutex_);
   [[nodiscard]] bool serve(Slot slot, const View* view, Answer& answer) ANTEROOM_REQUIRES(mutex_);
