@@ -63,7 +63,8 @@ constexpr auto kCommands = std::to_array<CachedReads::Command>({
 
 std::span<const CachedReads::Command> CachedReads::commands() noexcept { return kCommands; }
 
-CachedReads::CachedReads(const command::Table& table, Rules rules) : rules_(std::move(rules)), by_id_(table.size()) {
+CachedReads::CachedReads(const command::Table& table, Rules rules)
+    : rules_(std::move(rules)), covers_all_(rules_.exclude.empty() && rules_.include.empty()), by_id_(table.size()) {
   for (const Command& command : kCommands) {
     const command::Facts* const facts = table.find_name(command.name);
     ANTEROOM_CHECK(facts != nullptr);

@@ -75,17 +75,19 @@ class CachedReads {
   /// of which neither PTTL nor a push in time tells.
   [[nodiscard]] bool is_on(const Command& command, std::size_t args, bool hash_fields_expire) const noexcept;
   /// Whether this key may be cached.
-  [[nodiscard]] bool covers(std::string_view key) const noexcept {
-    if (rules_.exclude.empty() && rules_.include.empty()) return true;
-    return (rules_.include.empty() || rules_.include.matches(key)) && !rules_.exclude.matches(key);
-  }
+  [[nodiscard]] bool covers(std::string_view key) const noexcept { return covers_all_ || matches_rules(key); }
   [[nodiscard]] MgetMode mget() const noexcept { return rules_.mget; }
 
   /// All of them, for registering handlers and for tests.
   [[nodiscard]] static std::span<const Command> commands() noexcept;
 
  private:
+  [[nodiscard]] bool matches_rules(std::string_view key) const noexcept {
+    return (rules_.include.empty() || rules_.include.matches(key)) && !rules_.exclude.matches(key);
+  }
+
   const Rules rules_;
+  const bool covers_all_;              // there are no rules about keys
   std::vector<const Command*> by_id_;  // by command::Facts::id
 };
 

@@ -33,11 +33,6 @@ Coherence::Coherence(net::EventLoop& loop, cache::Cache& cache, metrics::WorkerM
   metrics_.coherence_state.set(static_cast<std::int64_t>(state_));
 }
 
-cache::Asker Coherence::asker(bool link_is_up) const noexcept {
-  const bool is_down = wants_link_state() && !link_is_up;
-  return {.owner = options_.owner, .now = loop_.now(), .upstream_is_down = is_down};
-}
-
 void Coherence::on_connected(const backend::Greeting& greeting) {
   hash_fields_expire_ = greeting.expires_hash_fields;
   fetches_resp3_ = greeting.speaks_resp3;

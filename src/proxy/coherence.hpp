@@ -82,7 +82,9 @@ class Coherence final : public backend::CoherenceEvents {
   [[nodiscard]] bool fetches_resp3() const noexcept { return fetches_resp3_; }
   /// Who reads now, on this worker. `link_is_up`: the reader's own way to the server. Without that and this connection
   /// the server counts as unreachable; while the link works, it is reachable, whatever becomes of this connection.
-  [[nodiscard]] cache::Asker asker(bool link_is_up) const noexcept;
+  [[nodiscard]] cache::Asker asker(bool link_is_up) const noexcept {
+    return {.owner = options_.owner, .now = loop_.now(), .upstream_is_down = wants_link_state() && !link_is_up};
+  }
   /// Whether asker() looks at the link at all: only where stale values may be served.
   [[nodiscard]] bool wants_link_state() const noexcept {
     return options_.serves_stale_on_error && state_ != CoherenceState::kCoherent;

@@ -1,4 +1,5 @@
 // Handlers of the reads that the cache can answer.
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -64,11 +65,12 @@ void read_several(Session& session, const Request& request, const CachedReads::C
   }
 }
 
+bool covers(const CachedReads& reads, std::string_view key) {
+  return key.size() <= kFetchedKeyBytesMax && reads.covers(key);
+}
+
 bool covers_all(const CachedReads& reads, std::span<const std::string_view> keys) {
-  for (const std::string_view key : keys) {
-    if (key.size() > kFetchedKeyBytesMax || !reads.covers(key)) return false;
-  }
-  return true;
+  return std::ranges::all_of(keys, [&reads](std::string_view key) { return covers(reads, key); });
 }
 
 void handle_cached_read(Session& session, const Request& request) {
@@ -94,6 +96,19 @@ void handle_cached_read(Session& session, const Request& request) {
   }
 }
 
+// What most requests are, as long as nothing stands in the way of reading through the cache.
+void handle_get(Session& session, const Request& request) {
+  const Services& services = session.services();
+  const std::string_view key = request.args[1];
+  if (session.must_read_on_link() || !covers(services.cached_reads, key)) {
+    handle_cached_read(session, request);
+    return;
+  }
+  const cache::Space space{static_cast<std::uint32_t>(session.db())};
+  const cache::Query query = cache::Cache::string_query(services.cache->key(space, key));
+  session.read_through_cache(request, {.query = query, .db = session.db()});
+}
+
 }  // namespace
 
 void forward_strings(Session& session, const Request& request) {
@@ -108,7 +123,7 @@ std::span<const HandlerRegistry::Registration> read_handlers() noexcept {
   static const auto all = [] {
     std::vector<HandlerRegistry::Registration> handlers;
     for (const CachedReads::Command& command : CachedReads::commands()) {
-      handlers.push_back({command.name, handle_cached_read});
+      handlers.push_back({command.name, command.kind == CachedReads::Kind::kGet ? handle_get : handle_cached_read});
     }
     return handlers;
   }();

@@ -22,7 +22,7 @@ void ReplyQueue::release_newest(Slot slot) {
   ANTEROOM_CHECK(slot == head_ + pending() - 1 && at(slot).bytes.empty());
   count_last_touched();
   slots_.pop_back();
-  if (empty()) {
+  if (pending() == 0) {
     slots_.clear();
     first_ = 0;
   }
@@ -74,7 +74,7 @@ void ReplyQueue::finish(Slot slot) {
     ++first_;
     ++head_;
     out_.append(std::move(held_pushes_));
-    if (empty()) break;
+    if (pending() == 0) break;
     // The next one becomes the head: what it has so far may leave, and the rest will pass through.
     Waiting& next = slots_[first_];
     waiting_bytes_ -= next.bytes.size();
@@ -82,7 +82,7 @@ void ReplyQueue::finish(Slot slot) {
     out_.append(std::move(next.bytes));
   } while (slots_[first_].is_done);
 
-  if (empty()) {
+  if (pending() == 0) {
     slots_.clear();
     first_ = 0;
   } else if (first_ >= kCompactAt) {

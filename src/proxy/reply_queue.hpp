@@ -50,7 +50,7 @@ class ReplyQueue {
   }
   /// Replies owed or waiting.
   [[nodiscard]] std::size_t pending() const noexcept { return slots_.size() - first_; }
-  [[nodiscard]] bool empty() const noexcept { return pending() == 0; }
+  [[nodiscard]] bool empty() const noexcept { return slots_.empty(); }
   /// Bytes that wait for an unfinished reply.
   [[nodiscard]] std::size_t waiting_bytes() noexcept;
 
@@ -68,7 +68,7 @@ class ReplyQueue {
   bool head_has_begun_ = false;
   bool is_muted_ = false;
   base::ByteQueue trash_;       // what muted slots got last
-  std::vector<Waiting> slots_;  // [first_, end); a vector because an idle session's allocates nothing
+  std::vector<Waiting> slots_;  // [first_, end), or empty; a vector because an idle session's allocates nothing
   std::size_t first_ = 0;
   Slot head_ = 0;  // slot of slots_[first_]
   std::size_t waiting_bytes_ = 0;

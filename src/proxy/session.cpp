@@ -78,7 +78,7 @@ void Session::run_commands(base::ReadBuffer& in) {
         dispatch(command);
         break;
     }
-    if (replies_.pending() >= services_.limits.pipeline_depth) pause(kPipelineFull);
+    if (!replies_.empty() && replies_.pending() >= services_.limits.pipeline_depth) pause(kPipelineFull);
   }
 }
 
@@ -103,6 +103,20 @@ bool Session::is_stopped_by_hook(const Request& request, std::size_t first_hook)
 }
 
 void Session::dispatch_to_handler(const Request& request) {
+  if (!is_usual(request)) {
+    dispatch_with_care(request);
+    return;
+  }
+  last_command_ = request.lookup.facts->name;
+  services_.handlers.find (*request.lookup.facts)(*this, request);
+}
+
+bool Session::is_usual(const Request& request) const noexcept {
+  return request.lookup.match == command::Match::kFound && services_.pause.pause().is_off() && pinned_ == nullptr &&
+         auth_mode_ == ListenerAuth::kNone && !transaction_.is_open && !subscriber_ && !is_monitor_;
+}
+
+void Session::dispatch_with_care(const Request& request) {
   if (!services_.pause.pause().is_off() && must_pause(request)) {
     put_off(request, false);
     put_off_until_unpaused_ = true;
@@ -392,9 +406,7 @@ void Session::note_started(ReplyQueue::Slot slot, const Request& request, Outcom
   started_[slot] = {std::string(facts != nullptr ? facts->name : request.args[0]), source, services_.loop.now()};
 }
 
-void Session::note_answered(const Request& request, Outcome::Source source, std::string_view error) {
-  schedule_flush();
-  if (!services_.hooks.wants_outcomes()) return;
+void Session::report_answered(const Request& request, Outcome::Source source, std::string_view error) {
   const auto* facts = request.lookup.facts;
   report({view(), facts != nullptr ? facts->name : request.args[0], source, {}}, error);
 }

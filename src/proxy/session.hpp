@@ -232,6 +232,9 @@ class Session final : private net::StreamEvents {
   void dispatch(const Request& request, std::size_t first_hook);
   [[nodiscard]] bool is_stopped_by_hook(const Request& request, std::size_t first_hook);
   void dispatch_to_handler(const Request& request);
+  /// Nothing but the command itself decides about a request; else dispatch_with_care() has to look at all that may.
+  [[nodiscard]] bool is_usual(const Request& request) const noexcept;
+  void dispatch_with_care(const Request& request);
   void dispatch_unmatched(const Request& request);
   void put_off(const Request& request, bool until_settled);
   [[nodiscard]] bool must_pause(const Request& request) const;
@@ -316,7 +319,10 @@ class Session final : private net::StreamEvents {
   void read_each(const Request& request, std::span<const cache::Key> keys);
   ReplyQueue::Slot expect_gathered(const Request& request, std::span<const cache::Key> keys);
   /// Whether a read of these keys has to wait for the fills of this session.
-  [[nodiscard]] bool must_wait_for_fills(std::span<const cache::Key> keys) const;
+  [[nodiscard]] bool must_wait_for_fills(std::span<const cache::Key> keys) const {
+    return fills_outstanding_ > 0 && fetches_any_of(keys);
+  }
+  [[nodiscard]] bool fetches_any_of(std::span<const cache::Key> keys) const;
   void end_fill(ReplyQueue::Slot slot);
 
   /// The text of a reply that is an error; else empty.
@@ -331,7 +337,11 @@ class Session final : private net::StreamEvents {
     base::TimePoint at;
   };
   void note_started(ReplyQueue::Slot slot, const Request& request, Outcome::Source source);
-  void note_answered(const Request& request, Outcome::Source source, std::string_view error);
+  void note_answered(const Request& request, Outcome::Source source, std::string_view error) {
+    schedule_flush();
+    if (services_.hooks.wants_outcomes()) report_answered(request, source, error);
+  }
+  void report_answered(const Request& request, Outcome::Source source, std::string_view error);
   void report(const Outcome& outcome, std::string_view error);
 
   void pause(Pause reason);
@@ -339,7 +349,10 @@ class Session final : private net::StreamEvents {
   void update_reading();
   void schedule_input();
   void go_on();
-  void schedule_flush();
+  void schedule_flush() {
+    if (!flush_scheduled_) flush_at_turn_end();
+  }
+  void flush_at_turn_end();
   void flush();
   void after_flush();
   [[nodiscard]] bool over_limit();

@@ -110,8 +110,7 @@ void Session::go_on() {
   if (is_draining_ && pauses_ == 0) close_after_replies();
 }
 
-void Session::schedule_flush() {
-  if (flush_scheduled_) return;
+void Session::flush_at_turn_end() {
   flush_scheduled_ = true;
   services_.loop.at_turn_end([&sessions = services_.sessions, id = id_] {
     Session* session = sessions.find(id);

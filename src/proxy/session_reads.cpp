@@ -48,8 +48,7 @@ void Session::append_part(base::ByteQueue& sink, const base::SharedBytes& encode
   }
 }
 
-bool Session::must_wait_for_fills(std::span<const cache::Key> keys) const {
-  if (fills_outstanding_ == 0) return false;
+bool Session::fetches_any_of(std::span<const cache::Key> keys) const {
   if (services_.fills.is_congested()) return true;
   return std::ranges::any_of(keys, [this](const cache::Key& key) {
     return std::ranges::any_of(fetched_keys_, [&](const FetchedKey& fetched) { return fetched.hash == key.hash; });
