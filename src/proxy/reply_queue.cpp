@@ -38,8 +38,8 @@ ReplyQueue::Waiting& ReplyQueue::at(Slot slot) {
 base::ByteQueue& ReplyQueue::sink(Slot slot) {
   Waiting& waiting = at(slot);
   if (waiting.is_muted) {
-    trash_.clear();
-    return trash_;
+    aside().trash.clear();
+    return aside().trash;
   }
   if (slot == head_) {
     head_has_begun_ = true;
@@ -49,6 +49,11 @@ base::ByteQueue& ReplyQueue::sink(Slot slot) {
   touched_ = slot;
   counted_size_ = waiting.bytes.size();
   return waiting.bytes;
+}
+
+ReplyQueue::Aside& ReplyQueue::aside() {
+  if (!aside_) aside_ = std::make_unique<Aside>();
+  return *aside_;
 }
 
 void ReplyQueue::count_last_touched() noexcept {
@@ -62,7 +67,7 @@ void ReplyQueue::count_last_touched() noexcept {
 
 std::size_t ReplyQueue::waiting_bytes() noexcept {
   count_last_touched();
-  return waiting_bytes_ + held_pushes_.size();
+  return waiting_bytes_ + (aside_ ? aside_->held_pushes.size() : 0);
 }
 
 void ReplyQueue::finish(Slot slot) {
@@ -73,7 +78,7 @@ void ReplyQueue::finish(Slot slot) {
     slots_[first_] = {};
     ++first_;
     ++head_;
-    out_.append(std::move(held_pushes_));
+    if (aside_) out_.append(std::move(aside_->held_pushes));
     if (pending() == 0) break;
     // The next one becomes the head: what it has so far may leave, and the rest will pass through.
     Waiting& next = slots_[first_];
@@ -103,7 +108,7 @@ void ReplyQueue::append_complete(std::string_view bytes) {
 }
 
 void ReplyQueue::append_push(const base::SharedBytes& bytes) {
-  base::ByteQueue& to = !empty() && head_has_begun_ ? held_pushes_ : out_;
+  base::ByteQueue& to = !empty() && head_has_begun_ ? aside().held_pushes : out_;
   if (bytes->size() <= base::ByteQueue::kCopyMax) {
     to.append(*bytes);
   } else {

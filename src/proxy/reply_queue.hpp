@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -60,14 +61,19 @@ class ReplyQueue {
     bool is_done = false;
     bool is_muted = false;
   };
+  /// What few sessions ever have: made with the first of it.
+  struct Aside {
+    base::ByteQueue held_pushes;  // while part of the head has left
+    base::ByteQueue trash;        // what muted slots got last
+  };
   [[nodiscard]] Waiting& at(Slot slot);
+  [[nodiscard]] Aside& aside();
   void count_last_touched() noexcept;
 
   base::ByteQueue& out_;
-  base::ByteQueue held_pushes_;  // while part of the head has left
+  std::unique_ptr<Aside> aside_;
   bool head_has_begun_ = false;
   bool is_muted_ = false;
-  base::ByteQueue trash_;       // what muted slots got last
   std::vector<Waiting> slots_;  // [first_, end), or empty; a vector because an idle session's allocates nothing
   std::size_t first_ = 0;
   Slot head_ = 0;  // slot of slots_[first_]

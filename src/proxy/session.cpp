@@ -345,7 +345,8 @@ ReplyQueue::Slot Session::expect_forwarded(const Request& request) {
 
 void Session::note_forwarded_again(ReplyQueue::Slot slot) {
   ++forwards_outstanding_;
-  if (const auto found = started_.find(slot); found != started_.end()) {
+  if (!awaited_) return;
+  if (const auto found = awaited_->started.find(slot); found != awaited_->started.end()) {
     found->second.source = Outcome::Source::kForwarded;
   }
 }
@@ -379,11 +380,11 @@ void Session::on_forwarded_cut() {
 
 void Session::slot_ended(ReplyQueue::Slot slot, std::string_view error) {
   replies_.finish(slot);
-  if (!started_.empty()) {
-    if (const auto found = started_.find(slot); found != started_.end()) {
+  if (awaited_) {
+    if (const auto found = awaited_->started.find(slot); found != awaited_->started.end()) {
       const Started& started = found->second;
       report({view(), started.command, started.source, services_.loop.now() - started.at}, error);
-      started_.erase(found);
+      awaited_->started.erase(found);
     }
   }
   if (put_off_is_due()) schedule_input();
@@ -403,7 +404,13 @@ void Session::slot_ended(ReplyQueue::Slot slot, std::string_view error) {
 void Session::note_started(ReplyQueue::Slot slot, const Request& request, Outcome::Source source) {
   if (!services_.hooks.wants_outcomes()) return;
   const auto* facts = request.lookup.facts;
-  started_[slot] = {std::string(facts != nullptr ? facts->name : request.args[0]), source, services_.loop.now()};
+  awaited().started[slot] = {std::string(facts != nullptr ? facts->name : request.args[0]), source,
+                             services_.loop.now()};
+}
+
+Session::Awaited& Session::awaited() {
+  if (!awaited_) awaited_ = std::make_unique<Awaited>();
+  return *awaited_;
 }
 
 void Session::report_answered(const Request& request, Outcome::Source source, std::string_view error) {
@@ -422,7 +429,8 @@ void Session::report(const Outcome& outcome, std::string_view error) {
 // --- State ---
 
 void Session::set_library(std::string_view attribute, std::string_view value) {
-  (attribute == "lib-name" ? library_name_ : library_version_) = value;
+  if (!library_) library_ = std::make_unique<Library>();
+  (attribute == "lib-name" ? library_->name : library_->version) = value;
 }
 
 void Session::reset_state() {

@@ -336,6 +336,14 @@ class Session final : private net::StreamEvents {
     Outcome::Source source;
     base::TimePoint at;
   };
+  /// What is kept of replies that are still to come, beside their places.
+  struct Awaited {
+    std::map<ReplyQueue::Slot, Gather> gathers;
+    std::map<ReplyQueue::Slot, Started> started;
+  };
+  [[nodiscard]] Awaited& awaited();
+  /// Null if the reply in `slot` is no MGET that is put together.
+  [[nodiscard]] Gather* find_gather(ReplyQueue::Slot slot) noexcept;
   void note_started(ReplyQueue::Slot slot, const Request& request, Outcome::Source source);
   void note_answered(const Request& request, Outcome::Source source, std::string_view error) {
     schedule_flush();
@@ -382,8 +390,11 @@ class Session final : private net::StreamEvents {
   const access::User* user_ = nullptr;       // of our own; the table is the process's
 
   std::string name_;
-  std::string library_name_;
-  std::string library_version_;
+  struct Library {
+    std::string name;
+    std::string version;
+  };
+  std::unique_ptr<Library> library_;        // null before CLIENT SETINFO
   std::string_view last_command_ = "NULL";  // from the command table, which outlives us
   upstream::Lane lane_;
   std::uint32_t forwards_outstanding_ = 0;
@@ -400,7 +411,7 @@ class Session final : private net::StreamEvents {
     std::string sink_id;                   // the connection's at the server
     bool is_broken = false;                // the client was not there when there was something to tell
   };
-  std::optional<Redirect> redirect_;
+  std::unique_ptr<Redirect> redirect_;
   unsigned link_states_ = 0;  // bits of LinkState
   bool pin_in_vain_ = false;  // the wait is over without one
   bool has_written_ = false;
@@ -412,8 +423,7 @@ class Session final : private net::StreamEvents {
   bool is_monitor_ = false;
   std::optional<ReplyQueue::Slot> monitor_slot_;  // of MONITOR, while it is not answered
   std::optional<base::TimePoint> over_soft_since_;
-  std::map<ReplyQueue::Slot, Gather> gathers_;
-  std::map<ReplyQueue::Slot, Started> started_;
+  std::unique_ptr<Awaited> awaited_;  // null before the first of either
 
   Phase phase_ = Phase::kOpen;
   std::uint8_t pauses_ = 0;

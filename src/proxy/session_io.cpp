@@ -242,8 +242,8 @@ std::string Session::describe() const {
   line += " omem=" + std::to_string(out_.size()) + " tot-mem=" + std::to_string(sizeof(Session) + in_.capacity());
   line += " events=r cmd=" + std::string(last_command_) + " user=" + user_name() + " redir=-1 resp=";
   line += lane_.protocol == resp::Protocol::kResp3 ? "3" : "2";
-  if (!library_name_.empty() || !library_version_.empty()) {
-    line += " lib-name=" + library_name_ + " lib-ver=" + library_version_;
+  if (library_ && !(library_->name.empty() && library_->version.empty())) {
+    line += " lib-name=" + library_->name + " lib-ver=" + library_->version;
   }
   line += "\n";
   return line;

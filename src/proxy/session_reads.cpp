@@ -185,7 +185,7 @@ void Session::read_each(const Request& request, std::span<const cache::Key> keys
 
 ReplyQueue::Slot Session::expect_gathered(const Request& request, std::span<const cache::Key> keys) {
   const ReplyQueue::Slot slot = replies_.reserve();
-  Gather& gather = gathers_[slot];
+  Gather& gather = awaited().gathers[slot];
   gather.parts.resize(keys.size());
   gather.missing = keys.size();
   gather.keys.reserve(keys.size());
@@ -196,14 +196,19 @@ ReplyQueue::Slot Session::expect_gathered(const Request& request, std::span<cons
   return slot;
 }
 
+Session::Gather* Session::find_gather(ReplyQueue::Slot slot) noexcept {
+  if (!awaited_) return nullptr;
+  const auto found = awaited_->gathers.find(slot);
+  return found != awaited_->gathers.end() ? &found->second : nullptr;
+}
+
 void Session::on_fill_reply(ReplyQueue::Slot slot, std::size_t part, const base::SharedBytes& encoded) {
-  if (const auto found = gathers_.find(slot); found != gathers_.end()) {
-    Gather& gather = found->second;
-    ANTEROOM_CHECK(part < gather.parts.size() && !gather.parts[part]);
-    gather.parts[part] = encoded;
-    if (--gather.missing > 0) return;
-    const Gather whole = std::move(gather);
-    gathers_.erase(found);
+  if (Gather* const gather = find_gather(slot)) {
+    ANTEROOM_CHECK(part < gather->parts.size() && !gather->parts[part]);
+    gather->parts[part] = encoded;
+    if (--gather->missing > 0) return;
+    const Gather whole = std::move(*gather);
+    awaited_->gathers.erase(slot);
     finish_gather(slot, whole);
     return;
   }
@@ -246,8 +251,8 @@ void Session::finish_gather(ReplyQueue::Slot slot, const Gather& gather) {
 // --- On a link instead ---
 
 void Session::on_fill_left(ReplyQueue::Slot slot, std::size_t part, const CacheableRead& read) {
-  if (const auto found = gathers_.find(slot); found != gathers_.end()) {
-    found->second.is_left = true;
+  if (Gather* const gather = find_gather(slot)) {
+    gather->is_left = true;
     on_fill_reply(slot, part, std::make_shared<const std::string>());
     return;
   }

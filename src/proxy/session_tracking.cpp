@@ -72,7 +72,7 @@ void Session::redirect_tracking(const Request& request, std::uint64_t target) {
     return;
   }
   end_tracking();
-  redirect_ = Redirect{sink, target, {}};
+  redirect_ = std::make_unique<Redirect>(Redirect{sink, target, {}});
   const ReplyQueue::Slot slot = expect_forwarded(request);
   std::vector<std::string> args(request.args.begin(), request.args.end());
   services_.clients.ask_all(

@@ -108,10 +108,11 @@ RequestParser::Progress RequestParser::advance(base::ReadBuffer& in, Command& ou
 
 RequestParser::Progress RequestParser::start(std::string_view frame) {
   release_spare_memory();
-  slices_.clear();
+  if (frame.empty()) return need(1);
+  if (!parts_) parts_ = std::make_unique<Parts>();
+  parts_->slices.clear();
   line_ = at_ = 0;
   has_strict_line_ends_ = true;
-  if (frame.empty()) return need(1);
   state_ = frame.front() == '*' ? State::kCount : State::kInline;
   return std::nullopt;
 }
@@ -128,11 +129,11 @@ RequestParser::Progress RequestParser::read_inline(base::ReadBuffer& in, Command
   }
   std::string_view line = frame.substr(0, at_);
   if (line.ends_with('\r')) line.remove_suffix(1);
-  if (!split_inline(line, unquoted_, slices_)) return fail("unbalanced quotes in request");
+  if (!split_inline(line, parts_->unquoted, parts_->slices)) return fail("unbalanced quotes in request");
   in.consume(at_ + 1);
   state_ = State::kStart;
-  if (slices_.empty()) return std::nullopt;
-  publish(unquoted_.data(), out);
+  if (parts_->slices.empty()) return std::nullopt;
+  publish(parts_->unquoted.data(), out);
   out.raw = {};
   return Step::kCommand;
 }
@@ -196,7 +197,7 @@ RequestParser::Progress RequestParser::read_bulk(base::ReadBuffer& in, Command& 
   const std::size_t end = data_end + kLineEndBytes;
   if (frame.size() < end) return need(end - frame.size());
   if (frame[data_end] != '\r' || frame[data_end + 1] != '\n') has_strict_line_ends_ = false;
-  slices_.push_back({at_, bulk_size_});
+  parts_->slices.push_back({at_, bulk_size_});
   line_ = at_ = end;
   if (--args_missing_ > 0) {
     state_ = State::kBulkLength;
@@ -227,14 +228,15 @@ RequestParser::Line RequestParser::find_header_end(std::string_view frame) noexc
 
 void RequestParser::publish(const char* bytes, Command& out) {
   args_.clear();
-  for (const Slice& slice : slices_) args_.emplace_back(bytes + slice.begin, slice.size);
+  for (const Slice& slice : parts_->slices) args_.emplace_back(bytes + slice.begin, slice.size);
   out.args = args_;
 }
 
 void RequestParser::release_spare_memory() {
-  if (slices_.capacity() > kArgsKept) std::vector<Slice>().swap(slices_);
   if (args_.capacity() > kArgsKept) std::vector<std::string_view>().swap(args_);
-  if (unquoted_.capacity() > kUnquotedBytesKept) std::string().swap(unquoted_);
+  if (parts_ && (parts_->slices.capacity() > kArgsKept || parts_->unquoted.capacity() > kUnquotedBytesKept)) {
+    parts_.reset();
+  }
 }
 
 Step RequestParser::need(std::size_t bytes) noexcept {
@@ -244,8 +246,8 @@ Step RequestParser::need(std::size_t bytes) noexcept {
 
 Step RequestParser::fail(std::string_view text) {
   state_ = State::kFailed;
-  error_ = "ERR Protocol error: ";
-  error_ += text;
+  parts_->error = "ERR Protocol error: ";
+  parts_->error += text;
   return Step::kError;
 }
 

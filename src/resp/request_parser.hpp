@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -45,7 +46,9 @@ class RequestParser {
   [[nodiscard]] Step next(base::ReadBuffer& in, Command& out) noexcept;
 
   /// After kError: the reply's text without '-' and CRLF, e.g. "ERR Protocol error: invalid bulk length". Else empty.
-  [[nodiscard]] std::string_view error() const noexcept { return error_; }
+  [[nodiscard]] std::string_view error() const noexcept {
+    return parts_ ? std::string_view(parts_->error) : std::string_view();
+  }
 
   /// After kNeedMore: at least so many bytes are missing from the current command; 1 until its current argument's
   /// length is known. It is the client's claim: prepare no more than the memory you would give to one that never sends
@@ -58,6 +61,12 @@ class RequestParser {
  private:
   enum class State { kStart, kInline, kCount, kBulkLength, kBulk, kFailed };
   enum class Line { kFound, kNeedMore, kTooLong };
+  /// What the states keep and plain commands do without.
+  struct Parts {
+    std::vector<Slice> slices;
+    std::string unquoted;
+    std::string error;
+  };
   using Progress = std::optional<Step>;  // nothing: this part is done, go on with the next
 
   bool take_plain(base::ReadBuffer& in, Command& out);
@@ -86,10 +95,8 @@ class RequestParser {
   std::size_t bulk_size_ = 0;
   bool has_strict_line_ends_ = true;
   std::size_t missing_bytes_ = 1;
-  std::vector<Slice> slices_;
   std::vector<std::string_view> args_;
-  std::string unquoted_;
-  std::string error_;
+  std::unique_ptr<Parts> parts_;  // null before the first command that is not plain
 };
 
 }  // namespace anteroom::resp
