@@ -11,6 +11,7 @@
 #include "base/byte_queue.hpp"
 #include "base/clock.hpp"
 #include "base/hash.hpp"
+#include "cache/key_activity.hpp"
 #include "cache/types.hpp"
 
 namespace anteroom::cache {
@@ -111,6 +112,8 @@ class Cache {
   /// Drops and detaches at once (unless `drop_now` is false) and again when the guard dies: hold it from forward to
   /// acknowledgement. The second drop is what read-your-writes rests on; the first spares hits that would soon be old.
   [[nodiscard]] WriteGuard guard(std::span<const Key> keys, bool drop_now = true);
+  /// A drop of this key is to come: begins to load what it will look at first.
+  void prefetch(const Key& key) const noexcept;
   /// The same for a write whose keys are not known: everything is dropped, at both ends (R15).
   [[nodiscard]] WriteGuard guard_all(bool drop_now = true) noexcept;
 
@@ -155,7 +158,7 @@ class Cache {
   friend class WriteGuard;
   [[nodiscard]] std::size_t shard_number(std::uint64_t hash) const noexcept;
   [[nodiscard]] Shard& shard_of(std::uint64_t hash) const noexcept { return *shards_[shard_number(hash)]; }
-  void end_write(std::uint64_t key_hash) noexcept;
+  void end_write(std::uint64_t key_hash, std::uint64_t activity) noexcept;
   void end_write_of_all() noexcept;
 
   const base::HashSeed seed_;
@@ -183,13 +186,17 @@ class WriteGuard {
 
  private:
   friend class Cache;
-  static constexpr std::size_t kInlineHashes = 2;  // nearly every write has one or two keys
+  static constexpr std::size_t kInlineKeys = 2;  // nearly every write has one or two keys
 
   Cache* cache_ = nullptr;
   bool all_ = false;
   std::uint32_t count_ = 0;
-  std::uint64_t inline_hashes_[kInlineHashes] = {};
-  std::unique_ptr<std::uint64_t[]> more_hashes_;  // all of them, when there are more than kInlineHashes
+  struct Written {
+    std::uint64_t hash = 0;
+    std::uint64_t activity = KeyActivity::kUnknown;  // as of the first drop
+  };
+  Written inline_[kInlineKeys];
+  std::unique_ptr<std::uint64_t[]> more_hashes_;  // all of them, when there are more than kInlineKeys
 };
 
 }  // namespace anteroom::cache

@@ -238,6 +238,7 @@ FillId Shard::start(const Query& query, const Asker& asker, Fill* attached, std:
   }
   ++fills_begun_;
   ++counts_.fills_started;
+  activity_.note(query.key.hash);
   return id;
 }
 
@@ -312,6 +313,7 @@ void Shard::refuse_large(const Query& query, FillId fill, base::TimePoint now) {
   if (!ended.empty()) ++counts_.fills_abandoned;
   ++counts_.refused_size;
   large_values_.note(query, now, owners_.changes());
+  activity_.note(query.key.hash);
 }
 
 bool Shard::is_known_large(const Query& query, base::TimePoint now) const {

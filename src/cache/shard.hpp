@@ -11,6 +11,7 @@
 #include "cache/fill_table.hpp"
 #include "cache/hot_writes.hpp"
 #include "cache/judge.hpp"
+#include "cache/key_activity.hpp"
 #include "cache/large_values.hpp"
 #include "cache/owners.hpp"
 
@@ -44,9 +45,16 @@ class alignas(
   void refuse_large(const Query& query, FillId fill, base::TimePoint now) ANTEROOM_EXCLUDES(mutex_);
   [[nodiscard]] bool is_known_large(const Query& query, base::TimePoint now) const ANTEROOM_EXCLUDES(mutex_);
 
+  /// Begins to load what a look for this hash will need; without the lock.
+  void prefetch(std::uint64_t hash) const noexcept ANTEROOM_NO_THREAD_SAFETY_ANALYSIS { store_.prefetch(hash); }
+
   // shard_drop.cpp
   /// With `detach` false fills stay attached: one of Rules is off.
   void drop(std::uint64_t hash, DropCause cause, bool detach) noexcept ANTEROOM_EXCLUDES(mutex_);
+  /// The drop of a write that is forwarded. What it returns is for the one when its outcome is known, which finds
+  /// nothing to do if nothing has begun meanwhile. kUnknown: there was none at first.
+  [[nodiscard]] std::uint64_t begin_write(std::uint64_t hash) noexcept ANTEROOM_EXCLUDES(mutex_);
+  void end_write(std::uint64_t hash, std::uint64_t activity, bool detach) noexcept ANTEROOM_EXCLUDES(mutex_);
   void invalidate(std::uint64_t hash, OwnerId owner, bool detach) noexcept ANTEROOM_EXCLUDES(mutex_);
   void answered(const Query& query, FillId fill) noexcept ANTEROOM_EXCLUDES(mutex_);
   void supersede(const Key& key, OwnerId owner) noexcept ANTEROOM_EXCLUDES(mutex_);
@@ -98,9 +106,9 @@ class alignas(
   }
   [[nodiscard]] bool is_current(const Fill& fill) const noexcept { return fill.epoch == owners_.epoch(fill.owner); }
 
-  void prefetch(const Query& query) const noexcept ANTEROOM_NO_THREAD_SAFETY_ANALYSIS {
-    store_.prefetch(entry_name(query).hash);  // needs no lock
-  }
+  void prefetch(const Query& query) const noexcept { prefetch(entry_name(query).hash); }
+  void drop_locked(std::uint64_t hash, DropCause cause, bool detach, Graveyard& dead,
+                   FillTable::Detached& ended) noexcept ANTEROOM_REQUIRES(mutex_);
   [[nodiscard]] Slot find_plain(const Key& key, base::TimePoint now) const noexcept ANTEROOM_REQUIRES(mutex_);
   [[nodiscard]] ReadResult read_and_unlock(const Query& query, const Asker& asker, base::ByteQueue& out)
       ANTEROOM_RELEASE(mutex_);
@@ -128,6 +136,7 @@ class alignas(
   mutable base::Mutex mutex_;
   HotWrites hot_writes_ ANTEROOM_GUARDED_BY(mutex_);
   LargeValues large_values_ ANTEROOM_GUARDED_BY(mutex_);
+  KeyActivity activity_ ANTEROOM_GUARDED_BY(mutex_);
   EntryStore store_ ANTEROOM_GUARDED_BY(mutex_);
   FillTable fills_ ANTEROOM_GUARDED_BY(mutex_);
   std::uint64_t fills_begun_ ANTEROOM_GUARDED_BY(mutex_) = 0;

@@ -12,6 +12,27 @@ void Shard::drop(std::uint64_t hash, DropCause cause, bool detach) noexcept {
   Graveyard dead;
   FillTable::Detached ended;
   const base::MutexLock lock(mutex_);
+  drop_locked(hash, cause, detach, dead, ended);
+}
+
+std::uint64_t Shard::begin_write(std::uint64_t hash) noexcept {
+  Graveyard dead;
+  FillTable::Detached ended;
+  const base::MutexLock lock(mutex_);
+  drop_locked(hash, DropCause::kWrite, true, dead, ended);
+  return activity_.of(hash);
+}
+
+void Shard::end_write(std::uint64_t hash, std::uint64_t activity, bool detach) noexcept {
+  Graveyard dead;
+  FillTable::Detached ended;
+  const base::MutexLock lock(mutex_);
+  // begin_write() has left neither entry nor fill, and an entry is made by a fill only.
+  if (activity_.of(hash) != activity) drop_locked(hash, DropCause::kWrite, detach, dead, ended);
+}
+
+void Shard::drop_locked(std::uint64_t hash, DropCause cause, bool detach, Graveyard& dead,
+                        FillTable::Detached& ended) noexcept {
   if (cause != DropCause::kObserved) large_values_.forget(hash);
   const std::size_t removed = store_.remove_key(hash, dead);
   const bool had_fills = fills_.has_any(hash);

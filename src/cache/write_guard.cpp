@@ -11,17 +11,22 @@ WriteGuard Cache::guard(std::span<const Key> keys, bool drop_now) {
   WriteGuard guard;
   guard.cache_ = this;
   guard.count_ = static_cast<std::uint32_t>(keys.size());
-  std::uint64_t* hashes = guard.inline_hashes_;
-  if (keys.size() > WriteGuard::kInlineHashes) {
+  if (keys.size() > WriteGuard::kInlineKeys) {
     guard.more_hashes_ = std::make_unique_for_overwrite<std::uint64_t[]>(keys.size());
-    hashes = guard.more_hashes_.get();
+    std::ranges::transform(keys, guard.more_hashes_.get(), &Key::hash);
+    for (const Key& key : keys) {
+      if (drop_now) drop(key.hash, DropCause::kWrite);
+    }
+    return guard;
   }
-  for (const Key& key : keys) {
-    *hashes++ = key.hash;
-    if (drop_now) drop(key.hash, DropCause::kWrite);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const std::uint64_t hash = keys[i].hash;
+    guard.inline_[i] = {hash, drop_now ? shard_of(hash).begin_write(hash) : KeyActivity::kUnknown};
   }
   return guard;
 }
+
+void Cache::prefetch(const Key& key) const noexcept { shard_of(key.hash).prefetch(key.hash); }
 
 WriteGuard Cache::guard_all(bool drop_now) noexcept {
   WriteGuard guard;
@@ -31,8 +36,8 @@ WriteGuard Cache::guard_all(bool drop_now) noexcept {
   return guard;
 }
 
-void Cache::end_write(std::uint64_t key_hash) noexcept {
-  if (rules_.ack_drops) shard_of(key_hash).drop(key_hash, DropCause::kWrite, rules_.ack_detaches_fills);
+void Cache::end_write(std::uint64_t key_hash, std::uint64_t activity) noexcept {
+  if (rules_.ack_drops) shard_of(key_hash).end_write(key_hash, activity, rules_.ack_detaches_fills);
 }
 
 void Cache::end_write_of_all() noexcept {
@@ -47,7 +52,7 @@ WriteGuard& WriteGuard::operator=(WriteGuard&& other) noexcept {
   cache_ = std::exchange(other.cache_, nullptr);
   all_ = std::exchange(other.all_, false);
   count_ = std::exchange(other.count_, 0u);
-  std::copy(std::begin(other.inline_hashes_), std::end(other.inline_hashes_), inline_hashes_);
+  std::ranges::copy(other.inline_, inline_);
   more_hashes_ = std::move(other.more_hashes_);
   return *this;
 }
@@ -59,8 +64,13 @@ void WriteGuard::release() noexcept {
     cache->end_write_of_all();
     return;
   }
-  const std::uint64_t* const hashes = more_hashes_ ? more_hashes_.get() : inline_hashes_;
-  for (std::uint32_t i = 0; i < count_; ++i) cache->end_write(hashes[i]);
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    if (more_hashes_) {
+      cache->end_write(more_hashes_[i], KeyActivity::kUnknown);
+    } else {
+      cache->end_write(inline_[i].hash, inline_[i].activity);
+    }
+  }
   count_ = 0;
   more_hashes_.reset();
 }

@@ -17,6 +17,8 @@ namespace {
 constexpr base::Milliseconds kBlockingGrace{1500};
 // Keys of a transaction that are remembered: two megabytes. Whoever writes more has EXEC drop everything.
 constexpr std::size_t kWrittenMax = 65536;
+// Room for so many keys of a request is kept for the next one.
+constexpr std::size_t kWrittenKept = 1024;
 
 // Whether the server may have to tell its replicas.
 bool may_replicate(const Request& request) noexcept {
@@ -175,35 +177,41 @@ void Forwarder::read_on_link(const upstream::Lane& lane, std::string_view comman
   ANTEROOM_CHECK(!submitted);
 }
 
-void Forwarder::set_effect(Record& record, const Request& request, bool drop_now) {
-  if (cache_ == nullptr || record.effect != Effect::kNone) return;
+Forwarder::Guarded Forwarder::set_effect(Record& record, const Request& request) {
+  if (cache_ == nullptr || record.effect != Effect::kNone) return Guarded::kNothing;
   const command::Facts* const facts = facts_of(request);
   if (facts == nullptr) {
     record.effect = Effect::kUnlessUnknown;
-    return;
+    return Guarded::kNothing;
   }
-  switch (command::cache_effect(*facts, request.args)) {
-    case command::CacheEffect::kNone:
-      return;
-    case command::CacheEffect::kMayWriteAnything:
-      record.effect = Effect::kGuard;
-      record.guard = cache_->guard_all(drop_now);
-      return;
-    case command::CacheEffect::kWritesKeys:
-      break;
-  }
+  const command::CacheEffect effect = command::cache_effect(*facts, request.args);
+  if (effect == command::CacheEffect::kNone) return Guarded::kNothing;
   record.effect = Effect::kGuard;
   command::KeyList positions;
-  if (command::extract_written_keys(*facts, request.args, positions) == command::Extraction::kUnknown) {
-    record.guard = cache_->guard_all(drop_now);
-    return;
+  if (effect == command::CacheEffect::kMayWriteAnything ||
+      command::extract_written_keys(*facts, request.args, positions) == command::Extraction::kUnknown) {
+    return Guarded::kEverything;
   }
-  std::vector<cache::Key> keys;
-  keys.reserve(positions.size());
+  written_.clear();
   for (const std::uint32_t position : positions) {
-    keys.push_back(cache_->key(cache::Space{}, request.args[position]));  // a drop reaches every space
+    written_.push_back(cache_->key(cache::Space{}, request.args[position]));  // a drop reaches every space
+    cache_->prefetch(written_.back());
   }
-  record.guard = cache_->guard(keys, drop_now);
+  return Guarded::kWrittenKeys;
+}
+
+void Forwarder::guard(Record& record, Guarded guarded, bool drop_now) {
+  switch (guarded) {
+    case Guarded::kNothing:
+      return;
+    case Guarded::kWrittenKeys:
+      record.guard = cache_->guard(written_, drop_now);
+      if (written_.size() > kWrittenKept) written_ = {};
+      return;
+    case Guarded::kEverything:
+      record.guard = cache_->guard_all(drop_now);
+      return;
+  }
 }
 
 ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const upstream::Lane& lane, Record record) {
@@ -233,11 +241,13 @@ void Forwarder::send_for(Session& session, ReplyQueue::Slot slot, const Request&
   // Elsewhere a link speaks what its sessions do.
   const bool is_resp3_for_all = pool_->main_lane().protocol == resp::Protocol::kResp3;
   if (is_resp3_for_all && session.protocol() == resp::Protocol::kResp2) set_converter(record, request);
-  set_effect(record, request, link->state() == upstream::Link::State::kUp);
+  const Guarded guarded = set_effect(record, request);
+  const bool is_link_up = link->state() == upstream::Link::State::kUp;
   const std::optional<base::Duration> timeout = record.timeout;
   const upstream::RequestId id = add(std::move(record));
   const auto submitted = timeout ? link->submit(id, bytes, *timeout) : link->submit(id, bytes);
   ANTEROOM_CHECK(!submitted);
+  guard(at(id), guarded, is_link_up);  // it leaves at the end of the turn, and what is dropped has been loaded by now
   session.services().metrics.commands_forwarded.add();
   if (may_replicate(request)) session.note_write();
   if (link->is_congested()) wait_for_link(*link, session);

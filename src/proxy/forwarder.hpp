@@ -138,8 +138,11 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void send_for(Session& session, ReplyQueue::Slot slot, const Request& request, const upstream::Lane& lane,
                 Record record);
   [[nodiscard]] upstream::Link* shared_link(const Session& session, const upstream::Lane& lane) const;
+  enum class Guarded : std::uint8_t { kNothing, kWrittenKeys, kEverything };
+  /// What the request may change of what is cached; of keys, which are then in written_.
+  [[nodiscard]] Guarded set_effect(Record& record, const Request& request);
   /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
-  void set_effect(Record& record, const Request& request, bool drop_now);
+  void guard(Record& record, Guarded guarded, bool drop_now);
   /// `reply`: the first piece, which is all of it if `is_whole`; empty when the outcome is not known.
   static void set_converter(Record& record, const Request& request);
   void take_reply(upstream::RequestId id, std::string_view piece, bool last);
@@ -162,8 +165,9 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   std::map<const upstream::Link*, std::vector<SessionId>> waiting_for_link_;
   std::map<const upstream::Link*, PushReader> push_readers_;
   std::function<void()> on_link_up_;
-  std::string converted_;  // of the piece at hand
-  std::string encoded_;    // of the request being sent, when the client's own bytes cannot be used
+  std::string converted_;            // of the piece at hand
+  std::vector<cache::Key> written_;  // by the request being sent
+  std::string encoded_;              // of the request being sent, when the client's own bytes cannot be used
 };
 
 }  // namespace anteroom::proxy

@@ -120,6 +120,41 @@ TEST_F(Guards, R3EverythingFilledDuringTheWriteIsDroppedAtItsEnd) {
   EXPECT_FALSE(guard.active());
 }
 
+TEST_F(Guards, R3WhatWasThereBeforeIsDroppedAtTheEndIfNotAtOnce) {
+  ASSERT_TRUE(put("stored", "before"));
+  const FillId fill = start_fill("filling");
+  const Key keys[] = {key("stored"), key("filling")};
+
+  WriteGuard guard = cache.guard(keys, false);
+  EXPECT_TRUE(is_cached("stored"));
+  guard.release();
+
+  EXPECT_FALSE(is_cached("stored"));
+  EXPECT_FALSE(commit("filling", fill, "before"));
+}
+
+TEST_F(Guards, R3FillThatTakesTheNamesPlaceDuringTheWriteIsNotStored) {
+  const Key keys[] = {key("k")};
+  WriteGuard guard = cache.guard(keys);
+  ASSERT_NE(start_fill("k"), 0u);
+  const FillId second = cache.start_fill(string("k"), asker());
+
+  guard.release();
+
+  EXPECT_FALSE(commit("k", second, "before or after"));
+}
+
+TEST_F(Guards, LargeReplyOfTheTimeOfTheWriteIsForgottenAtItsEnd) {
+  const Key keys[] = {key("k")};
+  WriteGuard guard = cache.guard(keys);
+  cache.refuse_large(string("k"), start_fill("k"), now);
+  ASSERT_TRUE(cache.is_known_large(string("k"), now));
+
+  guard.release();
+
+  EXPECT_FALSE(cache.is_known_large(string("k"), now));
+}
+
 TEST_F(Guards, DeathIsARelease) {
   const Key keys[] = {key("k")};
   {
