@@ -23,6 +23,16 @@ IoResult failure(int error) noexcept {
   return {IoResult::Status::kError, 0, error};
 }
 
+// Most writes are one piece, for which the kernel needs not copy a list first.
+ssize_t send_some(int fd, std::span<const iovec> pieces) noexcept {
+  if (pieces.size() == 1) return send(fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
+  msghdr message{};
+  // sendmsg takes a non-const pointer but only reads through it.
+  message.msg_iov = const_cast<iovec*>(pieces.data());
+  message.msg_iovlen = std::min<std::size_t>(pieces.size(), IOV_MAX);
+  return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 }  // namespace
 
 SocketOptions SocketOptions::for_client(std::chrono::seconds keepalive) {
@@ -82,13 +92,9 @@ IoResult SocketStream::read(std::span<char> into) {
 IoResult SocketStream::write(std::span<const iovec> pieces) {
   ANTEROOM_CHECK(!pieces.empty());
   if (!fd_.is_open()) return failure(EBADF);
-  msghdr message{};
-  // sendmsg takes a non-const pointer but only reads through it.
-  message.msg_iov = const_cast<iovec*>(pieces.data());
-  message.msg_iovlen = std::min<std::size_t>(pieces.size(), IOV_MAX);
   ssize_t sent = 0;
   do {
-    sent = sendmsg(fd_.value(), &message, MSG_NOSIGNAL);
+    sent = send_some(fd_.value(), pieces);
   } while (sent < 0 && errno == EINTR);
   if (sent < 0) return failure(errno);
   return {IoResult::Status::kOk, static_cast<std::size_t>(sent), 0};
