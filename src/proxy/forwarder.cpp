@@ -39,10 +39,12 @@ void Forwarder::forward_read(Session& session, const Request& request, const cac
   if (!session.may_forward(request)) return;
   Record record;
   record.effect = Effect::kObserve;
-  record.observed = std::make_unique<Observed>(Observed{
-      .key = std::string(query.key.bytes), .request = std::string(query.request), .query = query, .hashes = {}});
-  record.observed->query.key.bytes = record.observed->key;
-  record.observed->query.request = record.observed->request;
+  Observed& observed = record.more().observed;
+  observed.key = query.key.bytes;
+  observed.request = query.request;
+  observed.query = query;
+  observed.query.key.bytes = observed.key;
+  observed.query.request = observed.request;
   send(session, request, session.lane(), std::move(record));
 }
 
@@ -50,8 +52,7 @@ void Forwarder::forward_reads(Session& session, const Request& request, std::spa
   if (!session.may_forward(request)) return;
   Record record;
   record.effect = Effect::kObserve;
-  record.observed = std::make_unique<Observed>();
-  for (const cache::Key& key : keys) record.observed->hashes.push_back(key.hash);
+  for (const cache::Key& key : keys) record.more().observed.hashes.push_back(key.hash);
   send(session, request, session.lane(), std::move(record));
 }
 
@@ -59,8 +60,7 @@ void Forwarder::forward_again(Session& session, ReplyQueue::Slot slot, const Req
                               std::vector<std::uint64_t> key_hashes) {
   Record record;
   record.effect = Effect::kObserve;
-  record.observed = std::make_unique<Observed>();
-  record.observed->hashes = std::move(key_hashes);
+  record.more().observed.hashes = std::move(key_hashes);
   session.note_forwarded_again(slot);
   send_for(session, slot, request, session.lane(), std::move(record));
 }
@@ -73,15 +73,15 @@ void Forwarder::forward_unknown(Session& session, const Request& request) {
 ReplyQueue::Slot Forwarder::forward_with(Session& session, const Request& request, const upstream::Lane& lane,
                                          Completion completion) {
   Record record;
-  record.completion = std::move(completion);
+  record.more().completion = std::move(completion);
   return send(session, request, lane, std::move(record));
 }
 
 ReplyQueue::Slot Forwarder::forward_blocking(Session& session, const Request& request, base::Milliseconds user_timeout,
                                              Completion completion) {
   Record record;
-  record.completion = std::move(completion);
-  record.timeout =
+  record.more().completion = std::move(completion);
+  record.more().timeout =
       user_timeout > base::Milliseconds::zero() ? user_timeout + kBlockingGrace : base::Milliseconds::zero();
   return send(session, request, session.lane(), std::move(record));
 }
@@ -89,8 +89,8 @@ ReplyQueue::Slot Forwarder::forward_blocking(Session& session, const Request& re
 ReplyQueue::Slot Forwarder::forward_exec(Session& session, const Request& request, const Transaction& transaction,
                                          Completion completion) {
   Record record;
-  record.completion = std::move(completion);
-  record.queued_shapes = transaction.shapes;
+  record.more().completion = std::move(completion);
+  record.more().queued_shapes = transaction.shapes;
   if (cache_ != nullptr) {
     record.effect = Effect::kGuard;
     record.guard = transaction.writes_anything ? cache_->guard_all(true) : cache_->guard(transaction.written, true);
@@ -140,7 +140,7 @@ void Forwarder::note_queued(const Request& request, Transaction& transaction) co
 
 void Forwarder::send_own(upstream::Link& link, std::string_view command, Done done) {
   Record record;
-  record.done = std::move(done);
+  record.more().done = std::move(done);
   if (const auto refused = link.refusal(command.size())) {
     answer_with_error(record, *refused);
     return;
@@ -155,18 +155,17 @@ void Forwarder::send_own(const upstream::Lane& lane, std::string_view command, D
     return;
   }
   Record record;
-  record.done = std::move(done);
+  record.more().done = std::move(done);
   answer_with_error(record, base::StagedError::overloaded());
 }
 
 void Forwarder::read_on_link(const upstream::Lane& lane, std::string_view command,
                              std::vector<std::uint64_t> key_hashes, Done done) {
   Record record;
-  record.done = std::move(done);
-  record.is_fill = true;
+  record.more().done = std::move(done);
+  record.more().is_fill = true;
   record.effect = Effect::kObserve;
-  record.observed = std::make_unique<Observed>();
-  record.observed->hashes = std::move(key_hashes);
+  record.more().observed.hashes = std::move(key_hashes);
   upstream::Link* const link = pool_->shared(lane);
   const auto refused = link != nullptr ? link->refusal(command.size()) : base::StagedError::overloaded();
   if (refused) {
@@ -243,7 +242,7 @@ void Forwarder::send_for(Session& session, ReplyQueue::Slot slot, const Request&
   if (is_resp3_for_all && session.protocol() == resp::Protocol::kResp2) set_converter(record, request);
   const Guarded guarded = set_effect(record, request);
   const bool is_link_up = link->state() == upstream::Link::State::kUp;
-  const std::optional<base::Duration> timeout = record.timeout;
+  const std::optional<base::Duration> timeout = record.special ? record.special->timeout : std::nullopt;
   const upstream::RequestId id = add(std::move(record));
   const auto submitted = timeout ? link->submit(id, bytes, *timeout) : link->submit(id, bytes);
   ANTEROOM_CHECK(!submitted);
@@ -316,7 +315,7 @@ void Forwarder::on_up(upstream::Link& link) {
   }
 }
 
-upstream::RequestId Forwarder::add(Record record) {
+upstream::RequestId Forwarder::add(Record&& record) {
   if (free_.empty()) {
     records_.emplace_back();
     free_.push_back(records_.size() - 1);

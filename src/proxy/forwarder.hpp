@@ -107,21 +107,33 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
     cache::Query query;                 // its bytes are those above
     std::vector<std::uint64_t> hashes;  // of the keys of a read of several; then nothing else is set
   };
-  struct Record {
-    SessionId session;
-    ReplyQueue::Slot slot = 0;
-    Effect effect = Effect::kNone;
-    cache::WriteGuard guard;
-    std::unique_ptr<Observed> observed;               // for kObserve
+  /// What most requests need nothing of.
+  struct Special {
+    Observed observed;                                // for kObserve
     std::optional<base::Duration> timeout;            // its own; zero is none
     std::unique_ptr<resp::Resp2Converter> converter;  // null: the reply is passed on as it comes
     std::vector<resp::ReplyShape> queued_shapes;      // of EXEC, until it is sent
     Completion completion;
-    Done done;                 // of a read for no session
-    bool is_fill = false;      // that is LinkReads's
-    std::string collected;     // of a reply that completion or done waits for
+    Done done;              // of a read for no session
+    bool is_fill = false;   // that is LinkReads's
+    std::string collected;  // of a reply that completion or done waits for
+  };
+  /// Small, because thousands may be under way, each looked at again when many others have been.
+  struct Record {
+    [[nodiscard]] Special& more() {
+      if (!special) special = std::make_unique<Special>();
+      return *special;
+    }
+    [[nodiscard]] bool has_completion() const noexcept { return special && special->completion; }
+    [[nodiscard]] bool has_done() const noexcept { return special && special->done; }
+
+    SessionId session;
+    ReplyQueue::Slot slot = 0;
+    Effect effect = Effect::kNone;
     bool is_started = false;   // part of the reply has been passed on
     bool is_answered = false;  // the client got an error in its place
+    cache::WriteGuard guard;
+    std::unique_ptr<Special> special;
   };
 
   void on_reply(upstream::RequestId id, std::string_view piece, bool last) override;
@@ -153,7 +165,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   void collect(upstream::RequestId id, std::string_view piece, bool last);
   void answer_with_error(Record& record, const base::StagedError& error);
   [[nodiscard]] Record& at(upstream::RequestId id) { return records_[static_cast<std::size_t>(id)]; }
-  [[nodiscard]] upstream::RequestId add(Record record);
+  [[nodiscard]] upstream::RequestId add(Record&& record);
   void release(upstream::RequestId id);
 
   SessionTable& sessions_;

@@ -33,8 +33,8 @@ void Forwarder::settle(Record& record, std::string_view reply, bool is_whole) {
       }
       return;
     case Effect::kObserve:
-      if (!reply.empty()) observe(*record.observed, reply, is_whole);
-      record.observed.reset();
+      if (!reply.empty()) observe(record.special->observed, reply, is_whole);
+      record.special->observed = {};
       return;
   }
 }
@@ -51,17 +51,19 @@ void Forwarder::observe(const Observed& observed, std::string_view reply, bool i
 void Forwarder::set_converter(Record& record, const Request& request) {
   resp::ReplyShape shape;
   if (request.lookup.facts != nullptr) shape = command::reply_shape(*request.lookup.facts, request.args);
-  record.converter = std::make_unique<resp::Resp2Converter>();
-  record.converter->reset(shape, std::exchange(record.queued_shapes, {}));
+  Special& special = record.more();
+  special.converter = std::make_unique<resp::Resp2Converter>();
+  special.converter->reset(shape, std::exchange(special.queued_shapes, {}));
 }
 
 void Forwarder::on_reply(upstream::RequestId id, std::string_view piece, bool last) {
-  if (!at(id).converter) {
+  const Special* const special = at(id).special.get();
+  if (special == nullptr || !special->converter) {
     take_reply(id, piece, last);
     return;
   }
   converted_.clear();
-  const auto result = at(id).converter->convert(piece, converted_);
+  const auto result = special->converter->convert(piece, converted_);
   if (result.step != resp::Resp2Converter::Step::kError) {
     if (last || !converted_.empty()) take_reply(id, converted_, last);
     return;
@@ -76,48 +78,50 @@ void Forwarder::on_reply(upstream::RequestId id, std::string_view piece, bool la
 void Forwarder::take_reply(upstream::RequestId id, std::string_view piece, bool last) {
   Record& record = at(id);
   settle(record, piece, last && !record.is_started);
-  if (record.done) {
+  if (record.has_done()) {
     collect(id, piece, last);
     return;
   }
   Session* const session = sessions_.find(record.session);
   if (session != nullptr && !record.is_answered) {
-    if (record.completion) {
+    if (record.has_completion()) {
       complete(record, *session, piece, last);
     } else if (last && !record.is_started) {
       session->on_forwarded_reply(record.slot, piece);
     } else {
       session->on_forwarded_piece(record.slot, piece, last);
     }
-    record.is_started = true;
+    at(id).is_started = true;  // whoever took it may have sent something, and the records moved
   }
   if (last) release(id);
 }
 
 void Forwarder::complete(Record& record, Session& session, std::string_view piece, bool last) {
-  record.collected.append(piece);
-  if (record.collected.size() > kCollectedBytesMax) {
-    record.collected = {};
+  std::string& collected = record.special->collected;
+  collected.append(piece);
+  if (collected.size() > kCollectedBytesMax) {
+    collected = {};
     record.is_answered = true;  // the rest is only taken off the stream
     session.on_forwarded_error(record.slot, "ERR anteroom: the reply is too large to be completed here");
   } else if (last) {
-    record.completion(session, record.slot, std::move(record.collected));
+    record.special->completion(session, record.slot, std::move(collected));
   }
 }
 
 void Forwarder::collect(upstream::RequestId id, std::string_view piece, bool last) {
   Record& record = at(id);
-  const bool fits = record.collected.size() + piece.size() <= (record.is_fill ? kReadBytesMax : kCollectedBytesMax);
-  if (fits) record.collected.append(piece);
+  Special& special = *record.special;
+  const bool fits = special.collected.size() + piece.size() <= (special.is_fill ? kReadBytesMax : kCollectedBytesMax);
+  if (fits) special.collected.append(piece);
   if (fits && !last) return;
-  if (!fits && !record.is_fill) record.collected = kTooLarge;
-  Done done = std::exchange(record.done, nullptr);
-  const bool has_reply = fits || !record.is_fill;
-  const auto reply = has_reply ? std::make_shared<const std::string>(std::move(record.collected)) : nullptr;
+  if (!fits && !special.is_fill) special.collected = kTooLarge;
+  Done done = std::exchange(special.done, nullptr);
+  const bool has_reply = fits || !special.is_fill;
+  const auto reply = has_reply ? std::make_shared<const std::string>(std::move(special.collected)) : nullptr;
   if (last) {
     release(id);
   } else {
-    record.collected = {};
+    special.collected = {};
     record.is_answered = true;  // the rest is only taken off the stream
   }
   done(reply);
@@ -145,7 +149,8 @@ void Forwarder::on_discarded(upstream::RequestId id) {
 }
 
 void Forwarder::answer_with_error(Record& record, const base::StagedError& error) {
-  if (Done done = std::exchange(record.done, nullptr)) {
+  if (record.has_done()) {
+    Done done = std::exchange(record.special->done, nullptr);
     auto reply = std::make_shared<std::string>();
     resp::append_error(*reply, error.reply());
     record.is_answered = true;
@@ -154,7 +159,7 @@ void Forwarder::answer_with_error(Record& record, const base::StagedError& error
   }
   Session* const session = sessions_.find(record.session);
   if (session == nullptr || record.is_answered) return;
-  if (record.is_started && !record.completion) {
+  if (record.is_started && !record.has_completion()) {
     session->on_forwarded_cut();
   } else {
     session->on_forwarded_error(record.slot, error.reply());
