@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/hiredis_reader.hpp"
 #include "backend/hiredis_replies.hpp"
 #include "backend/resp2_encoding.hpp"
 #include "base/check.hpp"
@@ -137,6 +138,7 @@ void HiredisBackend::attach(std::unique_ptr<net::ByteStream> stream) {
   filter_.emplace(std::max(options_.bulk_bytes_max, kBulkBytesMin));
   selected_db_ = 0;
   select_error_.clear();
+  out_.clear();
   queued_bytes_ = 0;
 }
 
@@ -311,6 +313,10 @@ void HiredisBackend::send_fetch(FetchId id, const FetchRequest& request) {
 }
 
 void HiredisBackend::send_group(std::span<const FetchId> ids, int db, std::span<const std::string_view> keys) {
+  if (ids.size() == 1) {
+    send_fetch(ids[0], {.db = db, .key = keys[0]});
+    return;
+  }
   select(db);
   std::vector<std::string_view> args{"MGET"};
   args.insert(args.end(), keys.begin(), keys.end());
@@ -322,7 +328,7 @@ void HiredisBackend::send_group(std::span<const FetchId> ids, int db, std::span<
 }
 
 void HiredisBackend::send_waiting(const Waiting& fetch) {
-  if (fetch.ids.size() == 1) {
+  if (!fetch.command.empty()) {
     send_fetch(fetch.ids[0],
                {.db = fetch.db, .key = fetch.keys[0], .command = fetch.command, .in_resp3 = fetch.in_resp3});
   } else {

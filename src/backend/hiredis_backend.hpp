@@ -14,7 +14,6 @@
 #include "backend/bulk_filter.hpp"
 #include "backend/cache_backend.hpp"
 #include "backend/fill_handshake.hpp"
-#include "backend/hiredis_reader.hpp"
 #include "base/byte_queue.hpp"
 #include "metrics/worker_metrics.hpp"
 #include "net/byte_stream.hpp"
@@ -23,7 +22,11 @@
 #include "net/outage_log.hpp"
 #include "net/reconnect.hpp"
 
+struct redisReply;  // hiredis's own name. NOLINT(readability-identifier-naming)
+
 namespace anteroom::backend {
+
+class HiredisReader;
 
 /// Fetches keys over one connection of its own, kept up while the worker lives. hiredis parses what comes; the bytes go
 /// over a net::ByteStream, so that every transport that a link can use will do. The commands of a turn leave together
@@ -176,7 +179,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   bool must_end_ = false;
 
   std::deque<Waiting> waiting_;    // not sent yet
-  std::size_t waiting_bytes_ = 0;  // of the keys in waiting_
+  std::size_t waiting_bytes_ = 0;  // of keys and commands in waiting_
   std::size_t fetches_ = 0;        // waiting and sent
 };
 

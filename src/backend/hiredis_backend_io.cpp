@@ -1,10 +1,11 @@
 // What HiredisBackend does with bytes and replies. Connecting and sending are in hiredis_backend.cpp.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "backend/hiredis_backend.hpp"
+#include "backend/hiredis_reader.hpp"
 #include "backend/hiredis_replies.hpp"
-#include "base/check.hpp"
 #include "base/log.hpp"
 
 namespace anteroom::backend {
@@ -181,7 +182,7 @@ void HiredisBackend::schedule_write() {
 
 void HiredisBackend::write() {
   const bool was_blocked = std::exchange(writing_, Writing::kNone) == Writing::kBlocked;
-  while (!out_.empty()) {
+  while (stream_ && !out_.empty()) {
     std::array<iovec, kIovecMax> pieces;
     const net::IoResult result = stream_->write({pieces.data(), out_.fill_iovec(pieces)});
     if (result.status == net::IoResult::Status::kWouldBlock) {
@@ -195,7 +196,7 @@ void HiredisBackend::write() {
     }
     out_.consume(result.bytes);
   }
-  if (was_blocked) stream_->want_write(false);
+  if (was_blocked && stream_) stream_->want_write(false);
 }
 
 }  // namespace anteroom::backend

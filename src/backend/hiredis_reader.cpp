@@ -28,7 +28,7 @@ struct HiredisReader::Makers {
     return *static_cast<HiredisReader*>(task->privdata);
   }
 
-  static void* text(const redisReadTask* task, char* bytes, std::size_t size) {
+  static void* text(const redisReadTask* task, char* bytes, std::size_t size) noexcept {
     // Of a verbatim string hiredis also keeps what kind of text it is.
     if (task->parent != nullptr || task->type == REDIS_REPLY_VERB) {
       return makers_of_hiredis().createString(task, bytes, size);
@@ -40,26 +40,26 @@ struct HiredisReader::Makers {
     return scalar(self, task->type);
   }
 
-  static void* integer(const redisReadTask* task, long long value) {
+  static void* integer(const redisReadTask* task, long long value) noexcept {
     if (task->parent != nullptr) return makers_of_hiredis().createInteger(task, value);
     HiredisReader& self = reader_of(task);
     self.scalar_.integer = value;
     return scalar(self, REDIS_REPLY_INTEGER);
   }
 
-  static void* nil(const redisReadTask* task) {
+  static void* nil(const redisReadTask* task) noexcept {
     if (task->parent != nullptr) return makers_of_hiredis().createNil(task);
     return scalar(reader_of(task), REDIS_REPLY_NIL);
   }
 
   // Null, which hiredis takes for an error, if the aggregate is too deep.
-  static void* aggregate(const redisReadTask* task, std::size_t elements) {
+  static void* aggregate(const redisReadTask* task, std::size_t elements) noexcept {
     std::size_t depth = 1;
     for (const redisReadTask* outer = task->parent; outer != nullptr; outer = outer->parent) ++depth;
     return depth > kDepthMax ? nullptr : makers_of_hiredis().createArray(task, elements);
   }
 
-  static void free(void* object) {
+  static void free(void* object) noexcept {
     // A pointer to itself marks what is part of a reader; hiredis's own have null there, or their elements.
     auto* const reply = static_cast<redisReply*>(object);
     if (static_cast<void*>(reply->element) != object) makers_of_hiredis().freeObject(object);

@@ -13,11 +13,13 @@ constexpr std::size_t kHeaderBytesMax = 25;
 
 constexpr std::string_view kLineEnd = "\r\n";
 
-std::size_t header_size(std::size_t number) noexcept {
+std::size_t digits_of(std::size_t number) noexcept {
   std::size_t digits = 1;
   for (; number >= 10; number /= 10) ++digits;
-  return 1 + digits + kLineEnd.size();
+  return digits;
 }
+
+std::size_t header_size(std::size_t number) noexcept { return 1 + digits_of(number) + kLineEnd.size(); }
 
 char* write(char* at, std::string_view bytes) noexcept { return at + bytes.copy(at, bytes.size()); }
 
@@ -26,7 +28,7 @@ char* write_header(char* at, char mark, std::size_t number) noexcept {
   if (number < 10) {
     *at++ = static_cast<char>('0' + number);
   } else {
-    at = std::to_chars(at, at + kHeaderBytesMax, number).ptr;
+    at = std::to_chars(at, at + digits_of(number), number).ptr;
   }
   return write(at, kLineEnd);
 }

@@ -1,7 +1,9 @@
 // What a HiredisBackend tells of the server's announcements.
 #include <gtest/gtest.h>
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "unit/backend/backend_fixture.hpp"
@@ -127,6 +129,30 @@ TEST_F(TrackingBackendTest, GroupIsOneMgetWithATimeToLiveEach) {
   EXPECT_EQ(fetches_[3].value, "$1\r\nC\r\n");
   EXPECT_EQ(fetches_[1].ttl, 10);
   EXPECT_EQ(fetches_[2].ttl, -2);
+}
+
+TEST_F(TrackingBackendTest, GroupOfOneIsAGet) {
+  auto& server = connected();
+  const FetchId id{1};
+  const std::string_view key = "a";
+  backend().fetch_group({&id, 1}, 0, {&key, 1});
+  EXPECT_TRUE(run_until([&] { return server.count() >= 2; }));
+  EXPECT_EQ(server.requests(), (std::vector<std::string>{"GET a", "PTTL a"}));
+
+  server.send("$1\r\nA\r\n:10\r\n");
+
+  ASSERT_TRUE(over(1));
+  EXPECT_EQ(fetches_[1].value, "$1\r\nA\r\n");
+  EXPECT_EQ(fetches_[1].ttl, 10);
+}
+
+TEST_F(TrackingBackendTest, GroupsThatWaitForTheConnectionAreSentAsOthersAre) {
+  const std::vector<FetchId> ids{FetchId{1}, FetchId{2}, FetchId{3}};
+  const std::vector<std::string_view> keys{"a", "b", "c"};
+  backend().fetch_group(std::span(ids).first(1), 0, std::span(keys).first(1));
+  backend().fetch_group(std::span(ids).subspan(1), 0, std::span(keys).subspan(1));
+  auto& server = server_with(5);
+  EXPECT_EQ(server.requests(), (std::vector<std::string>{"GET a", "PTTL a", "MGET b c", "PTTL b", "PTTL c"}));
 }
 
 TEST_F(TrackingBackendTest, RepliesOfOtherCommandsComeAsResp2HasThem) {
