@@ -37,7 +37,7 @@ class ByteQueue {
   void append_shared(SharedBytes bytes);
   /// Takes over everything in `other`, which becomes empty.
   void append(ByteQueue&& other);
-  /// `size` contiguous bytes to be filled in by the caller at once, before any other call.
+  /// `size` contiguous bytes to be filled in by the caller at once, before any other call. REQUIRES: size > 0.
   [[nodiscard]] char* append_uninitialized(std::size_t size) {
     if (chunks_.empty() || chunks_.back().room() < size) [[unlikely]]
       add_chunk(size);

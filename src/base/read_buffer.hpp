@@ -1,11 +1,11 @@
 #pragma once
 
-#include "base/check.hpp"
-
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string_view>
+
+#include "base/check.hpp"
 
 namespace anteroom::base {
 

@@ -111,6 +111,7 @@ class Cache {
 
   /// Drops and detaches at once (unless `drop_now` is false) and again when the guard dies: hold it from forward to
   /// acknowledgement. The second drop is what read-your-writes rests on; the first spares hits that would soon be old.
+  /// The second is left out where the first has been made and nothing that it could undo has begun since.
   [[nodiscard]] WriteGuard guard(std::span<const Key> keys, bool drop_now = true);
   /// A drop of this key is to come: begins to load what it will look at first.
   void prefetch(const Key& key) const noexcept;
@@ -187,14 +188,14 @@ class WriteGuard {
  private:
   friend class Cache;
   static constexpr std::size_t kInlineKeys = 2;  // nearly every write has one or two keys
-
-  Cache* cache_ = nullptr;
-  bool all_ = false;
-  std::uint32_t count_ = 0;
   struct Written {
     std::uint64_t hash = 0;
     std::uint64_t activity = KeyActivity::kUnknown;  // as of the first drop
   };
+
+  Cache* cache_ = nullptr;
+  bool all_ = false;
+  std::uint32_t count_ = 0;
   Written inline_[kInlineKeys];
   std::unique_ptr<std::uint64_t[]> more_hashes_;  // all of them, when there are more than kInlineKeys
 };

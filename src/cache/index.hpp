@@ -44,7 +44,7 @@ class ExactBuckets {
   std::size_t buckets_;
 };
 
-/// Whether names are the same. Most are so short that two words at each end, which may overlap, are all of them.
+/// Whether names are the same. Most are so short that one word at each end, which may overlap, are all of them.
 [[nodiscard]] inline bool same_bytes(std::string_view a, std::string_view b) noexcept {
   using base::hash_detail::read64;
   const std::size_t size = a.size();

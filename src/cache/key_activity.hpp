@@ -20,8 +20,8 @@ class KeyActivity {
 
  private:
   static constexpr std::size_t kGroups = 64;
-  // Neither the bits that choose the shard nor those that choose the bucket.
-  static std::size_t group(std::uint64_t hash) noexcept { return (hash >> 24) % kGroups; }
+  // The lowest bits, which choose neither the shard nor, as more than a little part of it, the bucket.
+  static std::size_t group(std::uint64_t hash) noexcept { return hash % kGroups; }
 
   std::array<std::uint64_t, kGroups> counts_{};
 };

@@ -151,13 +151,14 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
                 Record record);
   [[nodiscard]] upstream::Link* shared_link(const Session& session, const upstream::Lane& lane) const;
   enum class Guarded : std::uint8_t { kNothing, kWrittenKeys, kEverything };
-  /// What the request may change of what is cached; of keys, which are then in written_.
+  /// What the request may change of what is cached. Of keys: they are then in written_, and the cache knows that they
+  /// will be dropped.
   [[nodiscard]] Guarded set_effect(Record& record, const Request& request);
   /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
   void guard(Record& record, Guarded guarded, bool drop_now);
-  /// `reply`: the first piece, which is all of it if `is_whole`; empty when the outcome is not known.
   static void set_converter(Record& record, const Request& request);
   void take_reply(upstream::RequestId id, std::string_view piece, bool last);
+  /// `reply`: the first piece, which is all of it if `is_whole`; empty when the outcome is not known.
   void settle(Record& record, std::string_view reply, bool is_whole);
   void observe(const Observed& observed, std::string_view reply, bool is_whole);
   void wait_for_link(const upstream::Link& link, Session& session);
@@ -178,7 +179,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   std::map<const upstream::Link*, PushReader> push_readers_;
   std::function<void()> on_link_up_;
   std::string converted_;            // of the piece at hand
-  std::vector<cache::Key> written_;  // by the request being sent
+  std::vector<cache::Key> written_;  // by the request being sent, whose bytes they name
   std::string encoded_;              // of the request being sent, when the client's own bytes cannot be used
 };
 
