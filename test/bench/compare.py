@@ -38,6 +38,8 @@ QUICK = {"rounds": 3, "seconds": 0.2}
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer scenarios, 3 rounds of 0.2 s")
+    parser.add_argument("--every-point", action="store_true",
+                        help="50 and 500 connections, 64 B, 1 KB and 16 KB, each at all pipelines")
     parser.add_argument("--rounds", type=int, help="5")
     parser.add_argument("--seconds", type=float, help="of each measurement, 1.2")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="these scenarios")
@@ -53,7 +55,7 @@ def parse():
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}; see --list")
     for name, value in (QUICK if options.quick else FULL).items():
         setattr(options, name, getattr(options, name) or value)
-    folder = ROOT / ("build/bench" if options.quick or options.only else "test/bench/results")
+    folder = ROOT / ("build/bench" if options.quick or options.only or options.every_point else "test/bench/results")
     options.json = options.json or folder / "comparison.json"
     options.svg = options.svg or folder / "comparison.svg"
     return options

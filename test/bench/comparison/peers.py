@@ -36,6 +36,7 @@ bench:
 """
 CLIENTS_MAX = 15000
 CAPACITY = 100000  # more than there are keys to hit
+CACHE_TTL_MS = 3600 * 1000  # longer than a run, or what was cached at its begin would be fetched anew at its end
 CORES_FOR_TWO = 4  # two for the workers, two for what loads them
 # Version of each program: the words that ask for it.
 VERSIONS = {"redis-server": ["--version"], "memcached": ["-V"], "nutcracker": ["-V"], "haproxy": ["-v"]}
@@ -126,7 +127,7 @@ class Peers:
     def start_anteroom(self, name, *words, upstream=None, behind=None, is_cached=True, on_cores=None):
         port = free_port(self.ports)
         server = self.spawn(name, self.built("anteroom"), "serve", "--port", port, "--maxclients", CLIENTS_MAX,
-                            "--upstream", upstream or f"unix://{self.socket}",
+                            "--upstream", upstream or f"unix://{self.socket}", "--cache-ttl", CACHE_TTL_MS,
                             *([] if "--workers" in words else ["--workers", "1"]), *words, on_cores=on_cores)
         server.wait_until(lambda: accepts(port))
         if is_cached:

@@ -4,7 +4,7 @@ import re
 
 from .figures import Figures
 from .goals import goals, listed
-from .scenarios import ALONE, BASE, REFERENCE, VARIED
+from .scenarios import ALONE, BASE, GROUPS, PIPELINES, REFERENCE, VARIED, Point
 
 
 def short(value):
@@ -53,6 +53,20 @@ def varied_table(figures):
     return markdown(head, rows) if rows else ""
 
 
+def every_point_table(figures):
+    """As the base table, for all connections and sizes of values; of a run that has measured them."""
+    if figures.median(REFERENCE, Point(1, *GROUPS[-1])) is None:
+        return ""
+    rows = []
+    for name in figures.scenarios():
+        groups = [[Point(pipeline, *group) for pipeline in PIPELINES] for group in GROUPS]
+        rows.append([name, *(" / ".join(short(figures.median(name, point)) for point in points)
+                             + f" ({listed([figures.ratio(name, point) for point in points])})" for points in groups)])
+    head = [f"{point.connections} connections, {point.label().partition(', ')[2]}"
+            for point in (Point(1, *group) for group in GROUPS)]
+    return markdown(["own CPU at pipeline 1 / 16 / 64, us (to redis-server's GET)", *head], rows)
+
+
 def alone_table(figures):
     rows = [[name, short(figures.median(name, ALONE, "p50_us")), short(figures.median(name, ALONE, "p99_us")),
              short(figures.median(name, ALONE, "own_us"))]
@@ -84,6 +98,7 @@ def report(run):
     about = (f"{run['cpu']}, {run['cores']} cores, Linux {run['kernel']}; "
              f"{run['rounds']} rounds of {run['seconds']} s; "
              + ", ".join(f"{name} {version_in(text)}" for name, text in run["versions"].items()))
-    parts = [about, base_table(figures), varied_table(figures), alone_table(figures), second_load_table(run, figures),
+    varied = every_point_table(figures) or varied_table(figures)
+    parts = [about, base_table(figures), varied, alone_table(figures), second_load_table(run, figures),
              goals_table(run)]
     return "\n\n".join(part for part in parts if part)

@@ -122,9 +122,12 @@ class Runner:
             raise Trouble(f"{what}: the hit ratio is {ratio:.3f}, not {scenario.share_wanted}")
         return ratio
 
+    def plan(self):
+        return plan(self.options.only, self.options.quick, self.options.every_point)
+
     def rounds(self, on_cell):
         """A B A B: at each point, every scenario once in each round."""
-        for point, scenarios in plan(self.options.only, self.options.quick):
+        for point, scenarios in self.plan():
             ready = [each for each in scenarios if self.prepare(each, point.value_bytes)]
             cells = {each.name: [] for each in ready}
             for _ in range(self.options.rounds):
@@ -172,7 +175,7 @@ class Runner:
         return found
 
     def planned_seconds(self):
-        count = sum(len(scenarios) for _, scenarios in plan(self.options.only, self.options.quick))
+        count = sum(len(scenarios) for _, scenarios in self.plan())
         each = self.options.seconds + WARMUP_SECONDS + 0.07
         extra = 0 if self.options.only else self.options.rounds * 2 * (each + self.options.seconds) + 15
         return count * (self.options.rounds * each + 0.3) + extra

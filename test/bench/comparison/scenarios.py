@@ -83,16 +83,21 @@ BASE = tuple(Point(pipeline) for pipeline in PIPELINES)
 ALONE = Point(1, 1)
 LATENCY_OF = (REFERENCE, "forward, UNIX", "haproxy", "nutcracker", "floor, forwarding", "hit")
 VARIED = (Point(16, 500), Point(16, 50, 1024), Point(16, 50, 16384))
+# By connections and size of values; each of them at all pipelines is what --every-point measures.
+GROUPS = tuple((connections, value_bytes) for connections in (50, 500) for value_bytes in (64, 1024, 16384))
 
 
-def plan(names, is_quick):
+def plan(names, is_quick, is_every_point=False):
     """(point, scenarios measured in turn at it), for those of `names` (all if empty)."""
     wanted = [each for each in SCENARIOS if (each.name in names if names else each.is_quick or not is_quick)]
     if names and not any(each.name == REFERENCE for each in wanted):
         wanted.insert(0, SCENARIOS[0])
     points = [(point, wanted) for point in BASE]
     points.append((ALONE, [each for each in wanted if each.name in LATENCY_OF]))
-    if not is_quick:
+    if is_every_point:
+        points += [(Point(pipeline, *group), wanted) for group in GROUPS for pipeline in PIPELINES
+                   if Point(pipeline, *group) not in BASE]
+    elif not is_quick:
         points += [(point, [each for each in wanted if each.is_varied]) for point in VARIED]
     return points
 

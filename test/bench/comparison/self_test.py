@@ -65,6 +65,8 @@ def run():
         xml.dom.minidom.parseString(plot.svg(each))
 
     assert len({each.name for each in SCENARIOS}) == len(SCENARIOS)
+    every = [point for point, _ in plan(["hit"], False, True)]
+    assert len(set(every)) == len(every) == 19  # 3 pipelines x 2 connections x 3 sizes, and the lone connection
     assert [each.name for each in plan(["hit"], False)[0][1]] == ["redis GET", "hit"]
     few, many = (lru_capacity(share, MANY_KEYS, ZIPF_EXPONENT) for share in (0.5, 0.9))
     assert 0 < few < many < MANY_KEYS
