@@ -223,6 +223,7 @@ void Forwarder::send_for(Session& session, ReplyQueue::Slot slot, const Request&
                          Record record) {
   record.session = session.id();
   record.slot = slot;
+  const Guarded guarded = set_effect(record, request);
   std::string_view bytes = request.raw;
   if (bytes.empty()) {
     encoded_.clear();
@@ -240,7 +241,6 @@ void Forwarder::send_for(Session& session, ReplyQueue::Slot slot, const Request&
   // Elsewhere a link speaks what its sessions do.
   const bool is_resp3_for_all = pool_->main_lane().protocol == resp::Protocol::kResp3;
   if (is_resp3_for_all && session.protocol() == resp::Protocol::kResp2) set_converter(record, request);
-  const Guarded guarded = set_effect(record, request);
   const bool is_link_up = link->state() == upstream::Link::State::kUp;
   const std::optional<base::Duration> timeout = record.special ? record.special->timeout : std::nullopt;
   const upstream::RequestId id = add(std::move(record));
