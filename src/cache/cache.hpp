@@ -180,13 +180,17 @@ class WriteGuard {
   WriteGuard& operator=(WriteGuard&& other) noexcept;
 
   /// Drops and detaches for the second time; then guards nothing.
-  void release() noexcept;
+  void release() noexcept {
+    if (cache_ != nullptr) end();
+  }
   /// For a write that certainly did not run: guards nothing any more, and drops nothing.
   void dismiss() noexcept { cache_ = nullptr; }
   [[nodiscard]] bool active() const noexcept { return cache_ != nullptr; }
 
  private:
   friend class Cache;
+  void end() noexcept;
+
   static constexpr std::size_t kInlineKeys = 2;  // nearly every write has one or two keys
   struct Written {
     std::uint64_t hash = 0;

@@ -57,9 +57,8 @@ WriteGuard& WriteGuard::operator=(WriteGuard&& other) noexcept {
   return *this;
 }
 
-void WriteGuard::release() noexcept {
+void WriteGuard::end() noexcept {
   Cache* const cache = std::exchange(cache_, nullptr);
-  if (cache == nullptr) return;
   if (std::exchange(all_, false)) {
     cache->end_write_of_all();
     return;

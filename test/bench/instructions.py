@@ -7,6 +7,7 @@ while that goes on, and the timers that can be are set to an hour. A count inclu
 
   hit         GET from the cache                           set   SET, forwarded over a UNIX socket
   miss        GET that is fetched and stored               get   GET, forwarded, with the cache switched off
+  get and pttl   what a miss sends, as two commands of a client, forwarded
 
 Status 1 if a count has grown by more than 3 % over test/bench/results/instructions.json, or if a hit costs more with
 more connections or keys. Who means a count to grow commits what --update writes with the change. With another compiler
@@ -74,6 +75,9 @@ def measure_forwarded(folder):
         server.tell("instrumentation", "on")
         for depth in DEPTHS:
             table.add(f"get, pipeline {depth}", cycle(b"GET", FEW), depth, bulk(VALUE))
+        pairs = [command(b"GET", key(i)) + command(b"PTTL", key(i)) for i in NOT_CACHED[0]]
+        for depth in DEPTHS:
+            table.add(f"get and pttl, pipeline {depth}", pairs, depth, bulk(VALUE) + b":-1\r\n")
         return table
 
 
