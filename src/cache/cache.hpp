@@ -187,11 +187,12 @@ class WriteGuard {
   void dismiss() noexcept { cache_ = nullptr; }
   [[nodiscard]] bool active() const noexcept { return cache_ != nullptr; }
 
+  /// So many keys need no memory of their own; nearly every write has one or two.
+  static constexpr std::size_t kInlineKeys = 2;
+
  private:
   friend class Cache;
   void end() noexcept;
-
-  static constexpr std::size_t kInlineKeys = 2;  // nearly every write has one or two keys
   struct Written {
     std::uint64_t hash = 0;
     std::uint64_t activity = KeyActivity::kUnknown;  // as of the first drop

@@ -15,12 +15,12 @@ class KeyActivity {
   static constexpr std::uint64_t kUnknown = ~std::uint64_t{0};
 
   [[nodiscard]] std::uint64_t of(std::uint64_t hash) const noexcept { return counts_[group(hash)]; }
-  /// A fill has begun, or something was noted of the key.
+  /// A fill has begun or was stored, or something was noted of the key.
   void note(std::uint64_t hash) noexcept { ++counts_[group(hash)]; }
 
  private:
   static constexpr std::size_t kGroups = 64;
-  // The lowest bits, which choose neither the shard nor, as more than a little part of it, the bucket.
+  // The lowest bits: keys that the index cannot tell apart, by half of their hashes, are in one group.
   static std::size_t group(std::uint64_t hash) noexcept { return hash % kGroups; }
 
   std::array<std::uint64_t, kGroups> counts_{};

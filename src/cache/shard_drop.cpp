@@ -27,7 +27,7 @@ void Shard::end_write(std::uint64_t hash, std::uint64_t activity, bool detach) n
   Graveyard dead;
   FillTable::Detached ended;
   const base::MutexLock lock(mutex_);
-  // begin_write() has left neither entry nor fill nor note, and all of them begin with what activity_ is told of.
+  // begin_write() has left neither entry nor fill nor note, and activity_ is told of all that make one.
   if (activity_.of(hash) != activity) drop_locked(hash, DropCause::kWrite, detach, dead, ended);
 }
 
