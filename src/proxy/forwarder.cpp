@@ -1,5 +1,6 @@
 #include "proxy/forwarder.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.hpp"
@@ -19,6 +20,8 @@ constexpr base::Milliseconds kBlockingGrace{1500};
 constexpr std::size_t kWrittenMax = 65536;
 // Room for so many keys of a request is kept for the next one.
 constexpr std::size_t kWrittenKept = 1024;
+// So many writes are enough for what each of them drops to have been loaded before.
+constexpr std::size_t kUndroppedMax = 32;
 
 // Whether the server may have to tell its replicas.
 bool may_replicate(const Request& request) noexcept {
@@ -199,18 +202,31 @@ Forwarder::Guarded Forwarder::set_effect(Record& record, const Request& request)
   return Guarded::kWrittenKeys;
 }
 
-void Forwarder::guard(Record& record, Guarded guarded, bool drop_now) {
+void Forwarder::guard(upstream::RequestId id, Guarded guarded, bool link_is_up, net::EventLoop& loop) {
   switch (guarded) {
     case Guarded::kNothing:
       return;
-    case Guarded::kWrittenKeys:
-      record.guard = cache_->guard(written_, drop_now);
-      if (written_.size() > kWrittenKept) written_ = {};
-      return;
     case Guarded::kEverything:
-      record.guard = cache_->guard_all(drop_now);
+      at(id).guard = cache_->guard_all(link_is_up);
       return;
+    case Guarded::kWrittenKeys:
+      break;
   }
+  if (!link_is_up || written_.size() > cache::WriteGuard::kInlineKeys) {
+    at(id).guard = cache_->guard(written_, link_is_up);
+    if (written_.size() > kWrittenKept) written_ = {};
+    return;
+  }
+  if (undropped_.empty()) loop.at_turn_end([this] { drop_written(); });
+  Written& last = undropped_.emplace_back(Written{.id = id, .count = written_.size(), .keys = {}});
+  std::ranges::copy(written_, last.keys.begin());
+  if (undropped_.size() >= kUndroppedMax) drop_written();
+}
+
+// A look into the index waits for memory, unless that was asked for some time before, as set_effect() has done.
+void Forwarder::drop_written() {
+  for (const Written& each : undropped_) at(each.id).guard = cache_->guard(std::span(each.keys).first(each.count));
+  undropped_.clear();
 }
 
 ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const upstream::Lane& lane, Record record) {
@@ -246,7 +262,7 @@ void Forwarder::send_for(Session& session, ReplyQueue::Slot slot, const Request&
   const upstream::RequestId id = add(std::move(record));
   const auto submitted = timeout ? link->submit(id, bytes, *timeout) : link->submit(id, bytes);
   ANTEROOM_CHECK(!submitted);
-  guard(at(id), guarded, is_link_up);  // it leaves at the end of the turn, and what is dropped has been loaded by now
+  guard(id, guarded, is_link_up, session.services().loop);
   session.services().metrics.commands_forwarded.add();
   if (may_replicate(request)) session.note_write();
   if (link->is_congested()) wait_for_link(*link, session);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "cache/cache.hpp"
+#include "net/event_loop.hpp"
 #include "proxy/handler_registry.hpp"
 #include "proxy/link_reads.hpp"
 #include "proxy/reply_queue.hpp"
@@ -135,6 +137,12 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
     cache::WriteGuard guard;
     std::unique_ptr<Special> special;
   };
+  /// A write that is submitted and whose keys are not dropped yet.
+  struct Written {
+    upstream::RequestId id{};
+    std::size_t count = 0;
+    std::array<cache::Key, cache::WriteGuard::kInlineKeys> keys;  // their hashes
+  };
 
   void on_reply(upstream::RequestId id, std::string_view piece, bool last) override;
   void on_failed(upstream::RequestId id, const base::StagedError& error) override;
@@ -154,8 +162,11 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   /// What the request may change of what is cached. Of keys: they are then in written_, and the cache knows that they
   /// will be dropped.
   [[nodiscard]] Guarded set_effect(Record& record, const Request& request);
-  /// `drop_now` is false while the link is not up: what may never be sent must not cost the hits of an outage.
-  void guard(Record& record, Guarded guarded, bool drop_now);
+  /// Guards what set_effect() has found; the first drop of a key or two comes with those of the requests behind it, at
+  /// the end of the turn at the latest. `link_is_up`: or else there is none, because what may never be sent must not
+  /// cost the hits of an outage.
+  void guard(upstream::RequestId id, Guarded guarded, bool link_is_up, net::EventLoop& loop);
+  void drop_written();
   static void set_converter(Record& record, const Request& request);
   void take_reply(upstream::RequestId id, std::string_view piece, bool last);
   /// `reply`: the first piece, which is all of it if `is_whole`; empty when the outcome is not known.
@@ -179,6 +190,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   std::map<const upstream::Link*, PushReader> push_readers_;
   std::function<void()> on_link_up_;
   std::string converted_;            // of the piece at hand
+  std::vector<Written> undropped_;   // empty between turns
   std::vector<cache::Key> written_;  // by the request being sent, whose bytes they name
   std::string encoded_;              // of the request being sent, when the client's own bytes cannot be used
 };
