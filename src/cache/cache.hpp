@@ -111,7 +111,8 @@ class Cache {
 
   /// Drops and detaches at once (unless `drop_now` is false) and again when the guard dies: hold it from forward to
   /// acknowledgement. The second drop is what read-your-writes rests on; the first spares hits that would soon be old.
-  /// The second is left out where the first has been made and nothing that it could undo has begun since.
+  /// The second is left out, of a key or two, where the first has been made and nothing that it could undo has begun
+  /// since.
   [[nodiscard]] WriteGuard guard(std::span<const Key> keys, bool drop_now = true);
   /// A drop of this key is to come: begins to load what it will look at first.
   void prefetch(const Key& key) const noexcept;

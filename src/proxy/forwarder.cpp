@@ -194,6 +194,7 @@ Forwarder::Guarded Forwarder::set_effect(Record& record, const Request& request)
       command::extract_written_keys(*facts, request.args, positions) == command::Extraction::kUnknown) {
     return Guarded::kEverything;
   }
+  if (written_.capacity() > kWrittenKept) written_ = {};
   written_.clear();
   for (const std::uint32_t position : positions) {
     written_.push_back(cache_->key(cache::Space{}, request.args[position]));  // a drop reaches every space
@@ -214,7 +215,6 @@ void Forwarder::guard(upstream::RequestId id, Guarded guarded, bool link_is_up, 
   }
   if (!link_is_up || written_.size() > cache::WriteGuard::kInlineKeys) {
     at(id).guard = cache_->guard(written_, link_is_up);
-    if (written_.size() > kWrittenKept) written_ = {};
     return;
   }
   if (undropped_.empty()) loop.at_turn_end([this] { drop_written(); });

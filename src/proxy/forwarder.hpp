@@ -141,7 +141,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   struct Written {
     upstream::RequestId id{};
     std::size_t count = 0;
-    std::array<cache::Key, cache::WriteGuard::kInlineKeys> keys;  // their hashes
+    std::array<cache::Key, cache::WriteGuard::kInlineKeys> keys;  // of which the bytes are gone by then
   };
 
   void on_reply(upstream::RequestId id, std::string_view piece, bool last) override;
@@ -159,12 +159,13 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
                 Record record);
   [[nodiscard]] upstream::Link* shared_link(const Session& session, const upstream::Lane& lane) const;
   enum class Guarded : std::uint8_t { kNothing, kWrittenKeys, kEverything };
-  /// What the request may change of what is cached. Of keys: they are then in written_, and the cache knows that they
-  /// will be dropped.
+  /// What the request may change of what is cached. Of keys: they are then in written_, and what their drop looks at is
+  /// being loaded.
   [[nodiscard]] Guarded set_effect(Record& record, const Request& request);
-  /// Guards what set_effect() has found; the first drop of a key or two comes with those of the requests behind it, at
-  /// the end of the turn at the latest. `link_is_up`: or else there is none, because what may never be sent must not
-  /// cost the hits of an outage.
+  /// Guards what set_effect() has found. The first drop of a key or two comes with those of the requests behind it: at
+  /// the end of the turn at the latest, when the command may have left already, and before anything is heard on any
+  /// link. `link_is_up`: or else there is no first drop, because what may never be sent must not cost the hits of an
+  /// outage.
   void guard(upstream::RequestId id, Guarded guarded, bool link_is_up, net::EventLoop& loop);
   void drop_written();
   static void set_converter(Record& record, const Request& request);
