@@ -157,6 +157,7 @@ class FillTable final : public backend::FetchEvents {
   void move_to_link(cache::FillId id);
   void read_on_link(std::vector<LinkPart> parts);
   void on_link_reply(const std::vector<LinkPart>& parts, const base::SharedBytes& reply);
+  [[nodiscard]] static std::vector<base::SharedBytes> parts_of(const base::SharedBytes& reply, std::size_t count);
   void fetch_uncached(const CacheableRead& read, Waiter waiter);
   void join_local(cache::FillId id, Waiter waiter);
   void join_remote(const CacheableRead& read, const cache::ReadResult& result, Waiter waiter);
@@ -171,6 +172,7 @@ class FillTable final : public backend::FetchEvents {
   [[nodiscard]] std::unique_ptr<Fill> take_spare();
   void spare(std::unique_ptr<Fill> fill);
   void store(const Fill& fill, cache::FillId id, std::int64_t pttl_ms);
+  [[nodiscard]] static base::SharedBytes error_reply(std::string_view text);
   void give_out(cache::FillId id, Fill& fill);
   void answer_all(cache::FillId id, Fill& fill, const base::SharedBytes& reply);
   void answer_workers(cache::FillId id, const std::vector<cache::OwnerId>& workers, const base::SharedBytes& reply);
