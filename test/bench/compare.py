@@ -108,6 +108,13 @@ def stop_on_signal(number, _):
     raise SystemExit(128 + number)
 
 
+def as_json(run):
+    """A line for each part, and for each point of a scenario: what has changed between two runs can be seen."""
+    lines = [f"{json.dumps(name)}: {json.dumps(part)}" for name, part in run.items() if name != "results"]
+    results = ",\n  ".join(json.dumps(result) for result in run["results"])
+    return "{\n " + ",\n ".join([*lines, f'"results": [\n  {results}\n ]']) + "\n}\n"
+
+
 def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -131,7 +138,7 @@ def main():
                 run = measure(options, folder)
         except (Trouble, Missing) as why:
             sys.exit(f"compare: {why}")
-        write(options.json, json.dumps(run, indent=1) + "\n")
+        write(options.json, as_json(run))
         write(options.svg, plot.svg(run))
     print(f"\n{report.report(run)}")
     if not options.report:
