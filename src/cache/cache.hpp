@@ -113,9 +113,9 @@ class Cache {
   /// acknowledgement. The second drop is what read-your-writes rests on; the first spares hits that would soon be old.
   /// The second is left out, of a key or two, where the first has been made and nothing that it could undo has begun
   /// since.
-  [[nodiscard]] WriteGuard guard(std::span<const Key> keys, bool drop_now = true);
+  [[nodiscard]] WriteGuard guard(std::span<const std::uint64_t> key_hashes, bool drop_now = true);
   /// A drop of this key is to come: begins to load what it will look at first.
-  void prefetch(const Key& key) const noexcept;
+  void prefetch(std::uint64_t key_hash) const noexcept;
   /// The same for a write whose keys are not known: everything is dropped, at both ends (R15).
   [[nodiscard]] WriteGuard guard_all(bool drop_now = true) noexcept;
 

@@ -7,26 +7,26 @@
 
 namespace anteroom::cache {
 
-WriteGuard Cache::guard(std::span<const Key> keys, bool drop_now) {
+WriteGuard Cache::guard(std::span<const std::uint64_t> key_hashes, bool drop_now) {
   WriteGuard guard;
   guard.cache_ = this;
-  guard.count_ = static_cast<std::uint32_t>(keys.size());
-  if (keys.size() > WriteGuard::kInlineKeys) {
-    guard.more_hashes_ = std::make_unique_for_overwrite<std::uint64_t[]>(keys.size());
-    std::ranges::transform(keys, guard.more_hashes_.get(), &Key::hash);
-    for (const Key& key : keys) {
-      if (drop_now) drop(key.hash, DropCause::kWrite);
+  guard.count_ = static_cast<std::uint32_t>(key_hashes.size());
+  if (key_hashes.size() > WriteGuard::kInlineKeys) {
+    guard.more_hashes_ = std::make_unique_for_overwrite<std::uint64_t[]>(key_hashes.size());
+    std::ranges::copy(key_hashes, guard.more_hashes_.get());
+    for (const std::uint64_t hash : key_hashes) {
+      if (drop_now) drop(hash, DropCause::kWrite);
     }
     return guard;
   }
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const std::uint64_t hash = keys[i].hash;
+  for (std::size_t i = 0; i < key_hashes.size(); ++i) {
+    const std::uint64_t hash = key_hashes[i];
     guard.inline_[i] = {hash, drop_now ? shard_of(hash).begin_write(hash) : KeyActivity::kUnknown};
   }
   return guard;
 }
 
-void Cache::prefetch(const Key& key) const noexcept { shard_of(key.hash).prefetch(key.hash); }
+void Cache::prefetch(std::uint64_t key_hash) const noexcept { shard_of(key_hash).prefetch(key_hash); }
 
 WriteGuard Cache::guard_all(bool drop_now) noexcept {
   WriteGuard guard;

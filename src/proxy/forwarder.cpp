@@ -16,7 +16,7 @@ namespace {
 
 // Old servers unblock a client up to a second late (UPSTREAM.md B1.1, T9g).
 constexpr base::Milliseconds kBlockingGrace{1500};
-// Keys of a transaction that are remembered: two megabytes. Whoever writes more has EXEC drop everything.
+// Keys of a transaction that are remembered: half a megabyte. Whoever writes more has EXEC drop everything.
 constexpr std::size_t kWrittenMax = 65536;
 // Room for so many keys of a request is kept for the next one.
 constexpr std::size_t kWrittenKept = 1024;
@@ -133,8 +133,7 @@ void Forwarder::note_queued(const Request& request, Transaction& transaction) co
     return;
   }
   for (const std::uint32_t position : positions) {
-    const cache::Key key = cache_->key(cache::Space{}, request.args[position]);
-    transaction.written.push_back({.bytes = {}, .hash = key.hash, .space = key.space});
+    transaction.written.push_back(cache_->key(cache::Space{}, request.args[position]).hash);
   }
   if (transaction.written.size() <= kWrittenMax) return;
   transaction.writes_anything = true;
@@ -197,13 +196,13 @@ Forwarder::Guarded Forwarder::set_effect(Record& record, const Request& request)
   if (written_.capacity() > kWrittenKept) written_ = {};
   written_.clear();
   for (const std::uint32_t position : positions) {
-    written_.push_back(cache_->key(cache::Space{}, request.args[position]));  // a drop reaches every space
+    written_.push_back(cache_->key(cache::Space{}, request.args[position]).hash);  // a drop reaches every space
     cache_->prefetch(written_.back());
   }
   return Guarded::kWrittenKeys;
 }
 
-void Forwarder::guard(upstream::RequestId id, Guarded guarded, bool link_is_up, net::EventLoop& loop) {
+void Forwarder::guard(upstream::RequestId id, Guarded guarded, bool link_is_up) {
   switch (guarded) {
     case Guarded::kNothing:
       return;
@@ -217,17 +216,22 @@ void Forwarder::guard(upstream::RequestId id, Guarded guarded, bool link_is_up, 
     at(id).guard = cache_->guard(written_, link_is_up);
     return;
   }
-  if (undropped_.empty()) loop.at_turn_end([this] { drop_written(); });
-  Written& last = undropped_.emplace_back(Written{.id = id, .count = written_.size(), .keys = {}});
-  std::ranges::copy(written_, last.keys.begin());
+  Written& last = undropped_.emplace_back(Written{.id = id, .count = written_.size(), .hashes = {}});
+  std::ranges::copy(written_, last.hashes.begin());
   if (undropped_.size() >= kUndroppedMax) drop_written();
 }
 
 // A look into the index waits for memory, unless that was asked for some time before, as set_effect() has done.
 void Forwarder::drop_written() {
-  for (const Written& each : undropped_) at(each.id).guard = cache_->guard(std::span(each.keys).first(each.count));
+  for (const Written& each : undropped_) at(each.id).guard = cache_->guard(std::span(each.hashes).first(each.count));
   undropped_.clear();
 }
+
+void Forwarder::forget_written(upstream::RequestId id) {
+  std::erase_if(undropped_, [id](const Written& written) { return written.id == id; });
+}
+
+void Forwarder::before_write(upstream::Link&) { drop_written(); }
 
 ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const upstream::Lane& lane, Record record) {
   const ReplyQueue::Slot slot = session.expect_forwarded(request);
@@ -262,7 +266,7 @@ void Forwarder::send_for(Session& session, ReplyQueue::Slot slot, const Request&
   const upstream::RequestId id = add(std::move(record));
   const auto submitted = timeout ? link->submit(id, bytes, *timeout) : link->submit(id, bytes);
   ANTEROOM_CHECK(!submitted);
-  guard(id, guarded, is_link_up, session.services().loop);
+  guard(id, guarded, is_link_up);
   session.services().metrics.commands_forwarded.add();
   if (may_replicate(request)) session.note_write();
   if (link->is_congested()) wait_for_link(*link, session);
@@ -310,7 +314,7 @@ void Forwarder::wait_for_link(const upstream::Link& link, Session& session) {
   session.on_upstream_congested();
 }
 
-void Forwarder::on_drained(upstream::Link& link) {
+void Forwarder::wake_waiting(const upstream::Link& link) {
   const auto found = waiting_for_link_.find(&link);
   if (found == waiting_for_link_.end()) return;
   const std::vector<SessionId> waiting = std::move(found->second);
@@ -324,7 +328,11 @@ void Forwarder::on_push(upstream::Link& link, std::string_view push) {
   if (const auto found = push_readers_.find(&link); found != push_readers_.end()) found->second(push);
 }
 
-void Forwarder::on_up(upstream::Link& link) {
+void Forwarder::on_ready(upstream::Link& link, upstream::Ready why) {
+  if (why == upstream::Ready::kDrained) {
+    wake_waiting(link);
+    return;
+  }
   if (on_link_up_) on_link_up_();
   if (upstream_commands_ != nullptr && &link == pool_->shared(main_lane())) {
     upstream_commands_->on_link_up(*this, link);

@@ -141,16 +141,16 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   struct Written {
     upstream::RequestId id{};
     std::size_t count = 0;
-    std::array<cache::Key, cache::WriteGuard::kInlineKeys> keys;  // of which the bytes are gone by then
+    std::array<std::uint64_t, cache::WriteGuard::kInlineKeys> hashes;
   };
 
   void on_reply(upstream::RequestId id, std::string_view piece, bool last) override;
   void on_failed(upstream::RequestId id, const base::StagedError& error) override;
   void on_expired(upstream::RequestId id, const base::StagedError& error) override;
   void on_discarded(upstream::RequestId id) override;
-  void on_drained(upstream::Link& link) override;
+  void on_ready(upstream::Link& link, upstream::Ready why) override;
+  void before_write(upstream::Link& link) override;
   void on_push(upstream::Link& link, std::string_view push) override;
-  void on_up(upstream::Link& link) override;
 
   /// From the table, or else from the server; null if neither knows the command.
   [[nodiscard]] const command::Facts* facts_of(const Request& request) const;
@@ -162,18 +162,20 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   /// What the request may change of what is cached. Of keys: they are then in written_, and what their drop looks at is
   /// being loaded.
   [[nodiscard]] Guarded set_effect(Record& record, const Request& request);
-  /// Guards what set_effect() has found. The first drop of a key or two comes with those of the requests behind it: at
-  /// the end of the turn at the latest, when the command may have left already, and before anything is heard on any
-  /// link. `link_is_up`: or else there is no first drop, because what may never be sent must not cost the hits of an
-  /// outage.
-  void guard(upstream::RequestId id, Guarded guarded, bool link_is_up, net::EventLoop& loop);
+  /// Guards what set_effect() has found. The first drop of a key or two comes with those of the requests behind it,
+  /// before any of them leaves. `link_is_up`: or else there is no first drop, because what may never be sent must not
+  /// cost the hits of an outage.
+  void guard(upstream::RequestId id, Guarded guarded, bool link_is_up);
   void drop_written();
+  /// It will not leave.
+  void forget_written(upstream::RequestId id);
   static void set_converter(Record& record, const Request& request);
   void take_reply(upstream::RequestId id, std::string_view piece, bool last);
   /// `reply`: the first piece, which is all of it if `is_whole`; empty when the outcome is not known.
   void settle(Record& record, std::string_view reply, bool is_whole);
   void observe(const Observed& observed, std::string_view reply, bool is_whole);
   void wait_for_link(const upstream::Link& link, Session& session);
+  void wake_waiting(const upstream::Link& link);
   static void complete(Record& record, Session& session, std::string_view piece, bool last);
   void collect(upstream::RequestId id, std::string_view piece, bool last);
   void answer_with_error(Record& record, const base::StagedError& error);
@@ -190,10 +192,10 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   std::map<const upstream::Link*, std::vector<SessionId>> waiting_for_link_;
   std::map<const upstream::Link*, PushReader> push_readers_;
   std::function<void()> on_link_up_;
-  std::string converted_;            // of the piece at hand
-  std::vector<Written> undropped_;   // empty between turns
-  std::vector<cache::Key> written_;  // by the request being sent, whose bytes they name
-  std::string encoded_;              // of the request being sent, when the client's own bytes cannot be used
+  std::string converted_;               // of the piece at hand
+  std::vector<Written> undropped_;      // in the order in which they were submitted
+  std::vector<std::uint64_t> written_;  // hashes of the keys that the request being sent writes
+  std::string encoded_;                 // of the request being sent, when the client's own bytes cannot be used
 };
 
 }  // namespace anteroom::proxy

@@ -57,7 +57,6 @@ void Forwarder::set_converter(Record& record, const Request& request) {
 }
 
 void Forwarder::on_reply(upstream::RequestId id, std::string_view piece, bool last) {
-  drop_written();
   const Special* const special = at(id).special.get();
   if (special == nullptr || !special->converter) {
     take_reply(id, piece, last);
@@ -129,9 +128,9 @@ void Forwarder::collect(upstream::RequestId id, std::string_view piece, bool las
 }
 
 void Forwarder::on_failed(upstream::RequestId id, const base::StagedError& error) {
-  drop_written();
   if (error.executed == base::Executed::kNo) {
     at(id).guard.dismiss();
+    forget_written(id);
   } else {
     settle(at(id), {}, false);
   }
@@ -146,7 +145,6 @@ void Forwarder::on_expired(upstream::RequestId id, const base::StagedError& erro
 }
 
 void Forwarder::on_discarded(upstream::RequestId id) {
-  drop_written();
   settle(at(id), {}, false);
   release(id);
 }

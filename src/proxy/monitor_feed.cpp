@@ -57,7 +57,8 @@ void MonitorFeed::remove(SessionId id) {
   closed_.push_back(std::move(link_));
 }
 
-void MonitorFeed::on_up(upstream::Link& link) {
+void MonitorFeed::on_ready(upstream::Link& link, upstream::Ready why) {
+  if (why != upstream::Ready::kUp) return;
   is_on_ = false;
   static_cast<void>(link.submit(kOnlyRequest, kMonitor));
 }

@@ -31,9 +31,8 @@ class MonitorFeed final : private upstream::LinkEvents {
   void on_failed(upstream::RequestId id, const base::StagedError& error) override;
   void on_expired(upstream::RequestId id, const base::StagedError& error) override { on_failed(id, error); }
   void on_discarded(upstream::RequestId) override {}
-  void on_drained(upstream::Link&) override {}
   void on_push(upstream::Link& link, std::string_view push) override;
-  void on_up(upstream::Link& link) override;
+  void on_ready(upstream::Link& link, upstream::Ready why) override;
 
   void tell_waiting(const std::string& error);
 

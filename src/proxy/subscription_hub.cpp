@@ -148,7 +148,8 @@ void SubscriptionHub::ask_for_all() {
 
 // --- What the link says ---
 
-void SubscriptionHub::on_up(upstream::Link&) {
+void SubscriptionHub::on_ready(upstream::Link&, upstream::Ready why) {
+  if (why != upstream::Ready::kUp) return;
   last_heard_ = context_.loop.now();
   bool is_again = false;
   for (Topics& topics : topics_) {

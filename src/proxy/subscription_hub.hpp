@@ -72,9 +72,8 @@ class SubscriptionHub final : private upstream::LinkEvents {
   void on_failed(upstream::RequestId id, const base::StagedError& error) override;
   void on_expired(upstream::RequestId id, const base::StagedError& error) override;
   void on_discarded(upstream::RequestId id) override;
-  void on_drained(upstream::Link&) override {}
   void on_push(upstream::Link& link, std::string_view push) override;
-  void on_up(upstream::Link& link) override;
+  void on_ready(upstream::Link& link, upstream::Ready why) override;
 
   [[nodiscard]] upstream::Link& link();
   [[nodiscard]] Topics& topics_of(TopicKind kind) { return topics_[static_cast<std::size_t>(kind)]; }

@@ -25,7 +25,7 @@ struct Transaction {
   std::size_t queued = 0;
   std::vector<std::pair<std::size_t, int>> selects{};  ///< of those queued: which, and the db
   std::vector<resp::ReplyShape> shapes{};              ///< of their replies, if these have to be converted
-  std::vector<cache::Key> written{};                   ///< keys that EXEC will write; only their hashes are set
+  std::vector<std::uint64_t> written{};                ///< hashes of the keys that EXEC will write
   bool writes_anything = false;                        ///< or so many keys that they are not remembered
   bool may_replicate = false;                          ///< EXEC may do what replicas have to be told
 

@@ -20,7 +20,7 @@ const char* reason_text(int loss) {
 }  // namespace
 
 void LinkEvents::on_push(Link&, std::string_view) {}
-void LinkEvents::on_up(Link&) {}
+void LinkEvents::before_write(Link&) {}
 
 LinkOptions for_lane(LinkOptions options, const Lane& lane) {
   options.db = lane.db;
@@ -122,7 +122,7 @@ void Link::on_up() {
   context_.outage_log.succeeded(context_.loop.now());
   log::debug("link up", {{"upstream", options_.target.label()}, {"db", options_.db}});
   schedule_flush();
-  context_.events.on_up(*this);
+  context_.events.on_ready(*this, Ready::kUp);
 }
 
 void Link::dial_failed(const base::StagedError& error) {

@@ -26,6 +26,12 @@ namespace anteroom::upstream {
 
 class Link;
 
+/// Why a link takes requests.
+enum class Ready : std::uint8_t {
+  kUp,       ///< it has come up
+  kDrained,  ///< it was congested, and is not any more
+};
+
 /// What a link tells the one who submits requests to it; on the loop thread, never from inside submit().
 /// Every accepted request ends with exactly one of: on_reply(last), on_failed, or on_expired followed by on_discarded.
 class LinkEvents {
@@ -38,12 +44,12 @@ class LinkEvents {
   virtual void on_expired(RequestId id, const base::StagedError& error) = 0;
   /// The outcome of an expired request has come (its reply, or the end of the link).
   virtual void on_discarded(RequestId id) = 0;
-  /// The link that was congested takes requests again.
-  virtual void on_drained(Link& link) = 0;
+  /// The link takes requests, or takes them again.
+  virtual void on_ready(Link& link, Ready why) = 0;
+  /// What was submitted to the link is about to leave. Nothing may be submitted from inside, and the link not be ended.
+  virtual void before_write(Link& link);
   /// Something that nobody asked for, whole, on a link with LinkOptions::takes_pushes. Valid during the call only.
   virtual void on_push(Link& link, std::string_view push);
-  /// The link has come up and takes requests.
-  virtual void on_up(Link& link);
 
  protected:
   ~LinkEvents() = default;
@@ -119,7 +125,7 @@ class Link final : private net::StreamEvents {
   [[nodiscard]] std::optional<base::StagedError> submit(RequestId id, std::string_view command, base::Duration timeout);
   /// Why submit() would refuse a command of this size now; may end a pause.
   [[nodiscard]] std::optional<base::StagedError> refusal(std::size_t command_bytes);
-  /// More is queued than is good: stop producing until on_drained().
+  /// More is queued than is good: stop producing until on_ready().
   [[nodiscard]] bool is_congested() const noexcept { return congested_; }
   /// Fails everything that waits and never dials again.
   void close();

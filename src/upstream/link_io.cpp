@@ -181,6 +181,7 @@ void Link::on_writable() {
 
 void Link::flush() {
   base::ByteQueue& queue = state_ == State::kUp ? out_ : handshake_out_;
+  if (state_ == State::kUp) context_.events.before_write(*this);
   std::array<iovec, kIovecMax> pieces;
   while (!queue.empty()) {
     const std::size_t count = queue.fill_iovec(pieces);
@@ -217,7 +218,7 @@ void Link::update_congestion() {
     congested_ = true;
   } else if (congested_ && !is_over_marks(2)) {
     congested_ = false;
-    context_.events.on_drained(*this);
+    context_.events.on_ready(*this, Ready::kDrained);
   }
 }
 

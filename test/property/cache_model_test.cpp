@@ -331,11 +331,11 @@ class Runner {
   }
   void begin_write() {
     std::vector<std::size_t> numbers;
-    std::vector<Key> keys;
+    std::vector<std::uint64_t> keys;
     for (std::uint32_t left = digit(5); left > 0; --left) {
       const Id id = any_id();
       numbers.push_back(id.key);
-      keys.push_back(key_of(id));
+      keys.push_back(key_of(id).hash);
     }
     writes_.push_back({keys.empty() ? cache_.guard_all() : cache_.guard(keys), numbers});
     model_write(numbers);

@@ -136,7 +136,7 @@ void CoherenceRig::read_on_link(const upstream::Lane&, std::string_view, std::ve
   done(std::make_shared<const std::string>("-ERR lost\r\n"));
 }
 
-void CoherenceRig::forward_write() { guards_.push_back(cache_.guard({keys_.data(), 1})); }
+void CoherenceRig::forward_write() { guards_.push_back(cache_.guard({&keys_[0].hash, 1})); }
 
 void CoherenceRig::acknowledge() {
   guards_.front().release();

@@ -54,16 +54,17 @@ class RecordedEvents final : public upstream::LinkEvents {
     EXPECT_NE(request.expired, "");
     request.is_discarded = true;
   }
-  void on_drained(upstream::Link&) override { ++drained; }
+  void on_ready(upstream::Link&, upstream::Ready why) override { ++(why == upstream::Ready::kUp ? ups : drained); }
+  void before_write(upstream::Link& link) override { queued_before_writes.push_back(link.queued_bytes()); }
 
   [[nodiscard]] Request& operator[](std::uint64_t id) { return requests_[id]; }
   [[nodiscard]] bool knows(std::uint64_t id) const { return requests_.contains(id); }
 
   void on_push(upstream::Link&, std::string_view push) override { pushes.emplace_back(push); }
-  void on_up(upstream::Link&) override { ++ups; }
 
   int drained = 0;
   int ups = 0;
+  std::vector<std::size_t> queued_before_writes;
   std::vector<std::string> pushes;
 
  private:

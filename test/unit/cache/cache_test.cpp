@@ -302,7 +302,7 @@ TEST_F(Fills, R2LateCommitOfADetachedFillDoesNotEndTheNewOne) {
 
 TEST_F(Fills, R4JoinIsRefusedAfterDetach) {
   const FillId before_write = start_fill("k");
-  const Key keys[] = {key("k")};
+  const std::uint64_t keys[] = {key("k").hash};
   {
     const WriteGuard guard = cache.guard(keys);
   }

@@ -94,7 +94,7 @@ class Workers {
 
   void write(std::size_t number, bool keys_known) {
     const std::string name = std::to_string(number);
-    const Key keys[] = {cache.key(Space{0}, name)};
+    const std::uint64_t keys[] = {cache.key(Space{0}, name).hash};
     WriteGuard guard = keys_known ? cache.guard(keys) : cache.guard_all();
     const std::uint64_t version = server_[number].fetch_add(1) + 1;
     guard.release();

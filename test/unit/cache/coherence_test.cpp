@@ -345,7 +345,7 @@ class WithoutAckDrop : public CacheTest {
   WithoutAckDrop() : CacheTest({.rules = {.ack_drops = false}}) {}
 };
 TEST_F(WithoutAckDrop, EndOfAWriteDoesNothing) {
-  const Key keys[] = {key("k")};
+  const std::uint64_t keys[] = {key("k").hash};
   WriteGuard guard = cache.guard(keys);
   WriteGuard of_all = cache.guard_all();
   ASSERT_TRUE(put("k", "v"));
@@ -359,7 +359,7 @@ class WithoutAckDetach : public CacheTest {
   WithoutAckDetach() : CacheTest({.rules = {.ack_detaches_fills = false}}) {}
 };
 TEST_F(WithoutAckDetach, EndOfAWriteDropsEntriesOnly) {
-  const Key keys[] = {key("k")};
+  const std::uint64_t keys[] = {key("k").hash};
   WriteGuard guard = cache.guard(keys);
   ASSERT_TRUE(put("k", "v"));
   const FillId fill = start_fill(result("k", "a"));

@@ -279,6 +279,20 @@ TEST_F(LinkTest, PeerThatDoesNotReadIsLeftAndNothingThatWasCutRan) {
       events_[1].failed.starts_with("TRYAGAIN anteroom: upstream write stalled (stage=write_stall executed=no"));
 }
 
+TEST_F(LinkTest, TellsBeforeWhatWasSubmittedLeaves) {
+  link().start();
+  ASSERT_TRUE(run_until([this] { return link().state() == State::kUp; }));
+  EXPECT_TRUE(events_.queued_before_writes.empty()) << "the handshake is the link's own";
+  submit(1, "A");
+  submit(2, "B");
+  EXPECT_TRUE(events_.queued_before_writes.empty());
+
+  run_turn();
+
+  EXPECT_EQ(events_.queued_before_writes, std::vector{command("A").size() + command("B").size()});
+  EXPECT_EQ(link().queued_bytes(), 0u);
+}
+
 TEST_F(LinkTest, CongestionBeginsAboveAMegabyteAndEndsWhenItHasBeenSent) {
   link().start();
   ASSERT_TRUE(run_until([this] { return link().state() == State::kUp; }));
