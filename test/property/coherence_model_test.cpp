@@ -37,6 +37,21 @@ TEST_F(CoherenceModel, NoInterleavingShowsAnOlderValue) {
   EXPECT_EQ(explore(scope), Violation::kNone);
 }
 
+// What of a write's second drop is left out rests on what the first one saw.
+TEST_F(CoherenceModel, NoInterleavingShowsAnOlderValueWheneverTheFirstDropComes) {
+  Scope scope{.foreign_writes = 1, .own_writes = 2, .gets = 4, .losses = 1, .first_drop = FirstDrop::kLater};
+  if (kIsInstrumented) scope = {.own_writes = 2, .gets = 2, .first_drop = FirstDrop::kLater};
+
+  EXPECT_EQ(explore(scope), Violation::kNone);
+}
+
+TEST_F(CoherenceModel, NoInterleavingShowsAnOlderValueWithoutTheFirstDrop) {
+  Scope scope{.foreign_writes = 1, .own_writes = 2, .gets = 4, .losses = 1, .first_drop = FirstDrop::kNever};
+  if (kIsInstrumented) scope = {.own_writes = 2, .gets = 2, .first_drop = FirstDrop::kNever};
+
+  EXPECT_EQ(explore(scope), Violation::kNone);
+}
+
 TEST_F(CoherenceModel, NoHitIsStalerThanTheBound) {
   Scope scope{.foreign_writes = 1, .own_writes = 1, .gets = 2, .losses = 1, .fences = 1, .time = 3};
   if (kIsInstrumented) scope = {.foreign_writes = 1, .gets = 2, .losses = 1, .fences = 1, .time = 3};
@@ -67,6 +82,11 @@ TEST_F(CoherenceModel, WithoutR1MgetGivesValuesOfTwoMoments) {
 
 TEST_F(CoherenceModel, WithoutR3AnAcknowledgedWriteIsNotRead) {
   EXPECT_EQ(explore({.own_writes = 1, .gets = 2}, {.ack_drops = false}), Violation::kOldRead);
+}
+
+TEST_F(CoherenceModel, WithoutR3AnAcknowledgedWriteIsNotReadWheneverTheFirstDropComes) {
+  EXPECT_EQ(explore({.own_writes = 1, .gets = 2, .first_drop = FirstDrop::kLater}, {.ack_drops = false}),
+            Violation::kOldRead);
 }
 
 TEST_F(CoherenceModel, WithoutR4AReaderJoinsAFetchFromBeforeTheWrite) {

@@ -76,7 +76,7 @@ Violation get(State& state, std::size_t key, CoherenceRig& rig) {
     }
     case CoherenceRig::Outcome::kForwarded:
       ANTEROOM_CHECK(key == 0);
-      state.reads.push({.is_executed = 0, .version = 0, .required = required});
+      state.reads.push({.is_executed = 0, .is_dropped = 0, .version = 0, .required = required});
       break;
   }
   return Violation::kNone;
@@ -135,6 +135,29 @@ Violation deliver(State& state, CoherenceRig& rig) {
   return Violation::kNone;
 }
 
+void first_drop(State& state, CoherenceRig& rig) {
+  rig.first_drop();
+  const auto not_dropped = [](const Forwarded& write) { return write.is_dropped == 0; };
+  std::find_if(state.writes.begin(), state.writes.end(), not_dropped)->is_dropped = 1;
+}
+
+void forward_write(State& state, CoherenceRig& rig) {
+  ++state.own_writes;
+  rig.forward_write();
+  state.writes.push({});
+  switch (state.first_drop) {
+    case FirstDrop::kAtOnce:
+      first_drop(state, rig);
+      return;
+    case FirstDrop::kLater:
+      return;
+    case FirstDrop::kNever:
+      rig.guard_without_drop();
+      state.writes.end()[-1].is_dropped = 1;
+      return;
+  }
+}
+
 void lose(State& state, CoherenceRig& rig) {
   ++state.losses;
   rig.lose();
@@ -166,11 +189,13 @@ Violation proxy_step(State& state, Action action, CoherenceRig& rig) {
     case Action::kMget:
       return mget(state, rig);
     case Action::kForwardWrite:
-      ++state.own_writes;
-      rig.forward_write();
-      state.writes.push({});
+      forward_write(state, rig);
+      return Violation::kNone;
+    case Action::kFirstDrop:
+      first_drop(state, rig);
       return Violation::kNone;
     case Action::kAcknowledge:
+      while (state.writes.front().is_dropped == 0) first_drop(state, rig);
       rig.acknowledge();
       return learn(state, 0, state.writes.pop().version, 0);
     case Action::kForwardedValue: {

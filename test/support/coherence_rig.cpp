@@ -136,7 +136,15 @@ void CoherenceRig::read_on_link(const upstream::Lane&, std::string_view, std::ve
   done(std::make_shared<const std::string>("-ERR lost\r\n"));
 }
 
-void CoherenceRig::forward_write() { guards_.push_back(cache_.guard({&keys_[0].hash, 1})); }
+void CoherenceRig::forward_write() { guards_.emplace_back(); }
+
+void CoherenceRig::first_drop() {
+  *std::ranges::find_if_not(guards_, &cache::WriteGuard::active) = cache_.guard({&keys_[0].hash, 1});
+}
+
+void CoherenceRig::guard_without_drop() {
+  *std::ranges::find_if_not(guards_, &cache::WriteGuard::active) = cache_.guard({&keys_[0].hash, 1}, false);
+}
 
 void CoherenceRig::acknowledge() {
   guards_.front().release();

@@ -56,6 +56,10 @@ class CoherenceRig final : private proxy::FillReaders,
   [[nodiscard]] Read get(std::size_t key, std::uint8_t now);
   [[nodiscard]] Read mget(std::uint8_t now);
   void forward_write();
+  /// Of the oldest write that has not been dropped; or it will have no first drop.
+  void first_drop();
+  void guard_without_drop();
+  /// REQUIRES: one of these was done for it.
   void acknowledge();
   void observe(Version version);
 

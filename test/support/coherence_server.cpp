@@ -49,6 +49,11 @@ auto* first_not_executed(auto& queue) {
   return std::find_if(queue.begin(), queue.end(), [](const Forwarded& each) { return each.is_executed == 0; });
 }
 
+bool any_not_dropped(const State& state) {
+  return std::any_of(state.writes.begin(), state.writes.end(),
+                     [](const Forwarded& each) { return each.is_dropped == 0; });
+}
+
 bool is_quiet(const State& state) {
   return state.is_connected != 0 && state.commands.empty() && state.stream.empty() && state.writes.empty() &&
          state.reads.empty();
@@ -66,6 +71,8 @@ bool is_enabled(const State& state, Action action, const Scope& scope) {
       return state.mgets < scope.mgets;
     case Action::kForwardWrite:
       return state.own_writes < scope.own_writes;
+    case Action::kFirstDrop:
+      return any_not_dropped(state);
     case Action::kAcknowledge:
       return !state.writes.empty() && state.writes.front().is_executed != 0;
     case Action::kForwardedValue:
@@ -103,10 +110,13 @@ Violation server_step(State& state, Action action) {
     case Action::kServerCommand:
       execute_command(state);
       break;
-    case Action::kServerWrite:
+    case Action::kServerWrite: {
       write(state, 0, 1);
-      *first_not_executed(state.writes) = {.is_executed = 1, .version = state.version[0], .required = 0};
+      Forwarded& write = *first_not_executed(state.writes);
+      write.is_executed = 1;
+      write.version = state.version[0];
       break;
+    }
     case Action::kServerRead: {
       Forwarded& read = *first_not_executed(state.reads);
       read.is_executed = 1;

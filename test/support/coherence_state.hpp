@@ -78,8 +78,16 @@ struct Fetch {
 /// A write or a read that was sent over a shared link, which has no order with the fill connection (O3).
 struct Forwarded {
   std::uint8_t is_executed = 0;
+  std::uint8_t is_dropped = 0;  ///< of a write: its key was dropped for the first time, or never will be
   Version version = 0;
   Version required = 0;  ///< of a read: what it must get at least
+};
+
+/// When the key of a write is dropped for the first time. The second time is always before its acknowledgement.
+enum class FirstDrop : std::uint8_t {
+  kAtOnce,
+  kLater,  ///< at any time after that, also when the server has executed the write; before the second time
+  kNever,  ///< as when it is not known whether the write will be sent
 };
 
 struct State {
@@ -113,6 +121,7 @@ struct State {
   std::uint8_t checks_leases = 1;
   std::uint8_t checks_entries = 1;
   std::uint8_t bounds_joins = 0;
+  FirstDrop first_drop = FirstDrop::kAtOnce;
 };
 static_assert(std::has_unique_object_representations_v<State> && std::is_trivially_copyable_v<State>);
 
@@ -121,6 +130,7 @@ enum class Action : std::uint8_t {
   kGetB,            ///< the second key
   kMget,            ///< both
   kForwardWrite,    ///< a client writes the first key
+  kFirstDrop,       ///< the key of the oldest write that was not dropped is
   kAcknowledge,     ///< the outcome of the oldest write arrives and is given out
   kForwardedValue,  ///< the reply of the oldest forwarded read arrives and is given out
   kDeliver,         ///< the next item of the fill connection arrives
@@ -133,14 +143,15 @@ enum class Action : std::uint8_t {
   kServerRead,     ///< the oldest forwarded read
   kForeignWrite,   ///< somebody else writes: all keys at once
 };
-inline constexpr std::size_t kActions = 15;
+inline constexpr std::size_t kActions = 16;
 
 /// How often each thing may happen.
 struct Scope {
   std::uint8_t foreign_writes = 0, own_writes = 0, gets = 0, gets_b = 0, mgets = 0, losses = 0, fences = 0, time = 0;
   bool checks_leases = true;   ///< that a hit is vouched for by a fence, even if its value is not too old
   bool checks_entries = true;  ///< that old entries go, even if nobody reads them
-  bool bounds_joins = false;   ///< that the bound of staleness holds for who joins a fetch, too
+  FirstDrop first_drop = FirstDrop::kAtOnce;
+  bool bounds_joins = false;  ///< that the bound of staleness holds for who joins a fetch, too
 };
 
 enum class Violation : std::uint8_t {

@@ -25,6 +25,7 @@ std::string_view name_of(Action action) {
                                                                  "GET b",
                                                                  "MGET a b",
                                                                  "own write is forwarded",
+                                                                 "own write drops for the first time",
                                                                  "own write is acknowledged",
                                                                  "forwarded read is answered",
                                                                  "next of the stream is delivered",
@@ -129,6 +130,7 @@ State StateExplorer::start() const {
   state.checks_leases = scope_.checks_leases ? 1 : 0;
   state.checks_entries = scope_.checks_entries ? 1 : 0;
   state.bounds_joins = scope_.bounds_joins ? 1 : 0;
+  state.first_drop = scope_.first_drop;
   return state;
 }
 
