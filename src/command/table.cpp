@@ -163,13 +163,14 @@ const Facts* Table::lookup(std::string_view text, std::uint16_t container) const
 Lookup Table::find(std::span<const std::string_view> args) const noexcept {
   ANTEROOM_CHECK(!args.empty());
   const Facts* facts = lookup_command(args[0]);
-  if (facts == nullptr || facts->has(kOnlySentinel)) return {Match::kUnknownCommand, nullptr};
+  if (facts == nullptr || facts->has(kOnlySentinel)) return {};
   if (facts->is_container && args.size() > 1) {
     const Facts* const subcommand = lookup(args[1], facts->id);
-    if (subcommand == nullptr) return {Match::kUnknownSubcommand, facts};
-    facts = subcommand;
+    if (subcommand == nullptr) return {.match = Match::kUnknownSubcommand, .is_by_name = false, .facts = facts};
+    const bool fits = arity_fits(subcommand->arity, args.size());
+    return {.match = fits ? Match::kFound : Match::kWrongArity, .is_by_name = false, .facts = subcommand};
   }
-  return {arity_fits(facts->arity, args.size()) ? Match::kFound : Match::kWrongArity, facts};
+  return {.match = arity_fits(facts->arity, args.size()) ? Match::kFound : Match::kWrongArity, .facts = facts};
 }
 
 const Facts* Table::find_name(std::string_view name) const noexcept {

@@ -18,6 +18,7 @@ enum class Match : std::uint8_t { kFound, kUnknownCommand, kUnknownSubcommand, k
 /// `facts` is null after kUnknownCommand, the container's after kUnknownSubcommand, else the command's.
 struct Lookup {
   Match match = Match::kUnknownCommand;
+  bool is_by_name = true;  ///< and the number of arguments: another request with the same has the same Lookup
   const Facts* facts = nullptr;
 };
 

@@ -75,6 +75,7 @@ void Session::run_commands(base::ReadBuffer& in) {
         fail_protocol();
         return;
       case resp::Step::kCommand:
+        look_up(command);
         dispatch(command);
         break;
     }
@@ -82,10 +83,14 @@ void Session::run_commands(base::ReadBuffer& in) {
   }
 }
 
+void Session::look_up(const resp::Command& command) {
+  if (!command.is_alike || !lookup_.is_by_name) lookup_ = services_.commands.find(command.args);
+}
+
 void Session::dispatch(const resp::Command& command) {
   services_.metrics.commands_processed.add();
   if (reply_mode_ == ReplyMode::kSkipNext) replies_.set_muted(true);
-  dispatch(Request{command.args, command.raw, services_.commands.find(command.args)}, 0);
+  dispatch(Request{command.args, command.raw, lookup_}, 0);
   end_skip();
 }
 

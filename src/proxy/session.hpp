@@ -228,6 +228,7 @@ class Session final : private net::StreamEvents {
 
   void take_input(base::ReadBuffer& in);
   void run_commands(base::ReadBuffer& in);
+  void look_up(const resp::Command& command);
   void dispatch(const resp::Command& command);
   void dispatch(const Request& request, std::size_t first_hook);
   [[nodiscard]] bool is_stopped_by_hook(const Request& request, std::size_t first_hook);
@@ -433,6 +434,7 @@ class Session final : private net::StreamEvents {
   bool is_draining_ = false;
   base::TimePoint connected_at_;
   base::TimePoint last_active_;  // a byte came in or went out
+  command::Lookup lookup_;       // of the command that was parsed last
 };
 
 }  // namespace anteroom::proxy

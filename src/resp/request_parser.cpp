@@ -23,6 +23,16 @@ constexpr std::size_t kPlainBytesMax =
     kPlainHeaderBytes + kPlainArgsMax * (kPlainHeaderBytes + kPlainNumberMax + kLineEndBytes);
 constexpr unsigned kNotPlain = ~0U;
 
+// Two words tell heads of these lengths apart: of GET it is 13 bytes, "*2\r\n$3\r\nGET\r\n".
+constexpr std::size_t kHeadBytesMin = sizeof(std::uint64_t);
+constexpr std::size_t kHeadBytesMax = 2 * sizeof(std::uint64_t);
+
+std::uint64_t word_at(const char* from) noexcept {
+  std::uint64_t word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+
 // Above 9 if it is none.
 unsigned digit_at(const char* at) noexcept { return static_cast<unsigned>(*at) - '0'; }
 
@@ -70,22 +80,63 @@ bool RequestParser::take_plain(base::ReadBuffer& in, Command& out) {
   const std::string_view frame = in.readable();
   const char* at = frame.data();
   const char* const end = at + frame.size();
-  const std::size_t count = plain_header('*', at, end);
-  if (count < 1 || count > kPlainArgsMax) return false;
-  if (args_.size() != count) args_.resize(count);
-  std::string_view* const args = args_.data();
-  for (std::size_t i = 0; i < count; ++i) {
+  const bool is_alike = begins_alike(frame);
+  std::size_t read = 0;
+  if (is_alike) {
+    at += head_.bytes;
+    args_[read++] = {at - kLineEndBytes - head_.name_bytes, head_.name_bytes};
+  } else {
+    const std::size_t count = plain_header('*', at, end);
+    if (count < 1 || count > kPlainArgsMax) return false;
+    head_.bytes = 0;
+    if (args_.size() != count) args_.resize(count);
+  }
+  for (; read < args_.size(); ++read) {
     const std::size_t size = plain_header('$', at, end);
     if (size == kNotPlain || static_cast<std::size_t>(end - at) < size + kLineEndBytes) return false;
     if (!is_line_end(at + size)) return false;
-    args[i] = {at, size};
+    args_[read] = {at, size};
     at += size + kLineEndBytes;
   }
   const auto frame_bytes = static_cast<std::size_t>(at - frame.data());
-  out.args = {args, count};
-  out.raw = frame.substr(0, frame_bytes);
+  out = {.args = args_, .raw = frame.substr(0, frame_bytes), .is_alike = is_alike};
+  if (!is_alike) note_head(frame);
   in.consume(frame_bytes);
   return true;
+}
+
+// Clients say the same again and again.
+bool RequestParser::begins_alike(std::string_view frame) const noexcept {
+  return head_.bytes != 0 && frame.size() >= head_.bytes && word_at(frame.data()) == head_.first_bytes &&
+         word_at(frame.data() + head_.bytes - sizeof(std::uint64_t)) == head_.last_bytes;
+}
+
+// REQUIRES: `frame` begins with a plain command, whose arguments are args_.
+void RequestParser::note_head(std::string_view frame) noexcept {
+  const std::string_view name = args_.front();
+  const auto bytes = static_cast<std::size_t>(name.data() - frame.data()) + name.size() + kLineEndBytes;
+  if (bytes < kHeadBytesMin || bytes > kHeadBytesMax) return;
+  head_ = {.first_bytes = word_at(frame.data()),
+           .last_bytes = word_at(frame.data() + bytes - sizeof(std::uint64_t)),
+           .bytes = static_cast<std::uint8_t>(bytes),
+           .name_bytes = static_cast<std::uint8_t>(name.size())};
+}
+
+std::size_t RequestParser::peek_alike(std::string_view& bytes, std::span<std::string_view> out) const noexcept {
+  constexpr std::size_t kArgs = 2;
+  if (args_.size() != kArgs) return 0;
+  std::size_t count = 0;
+  while (count < out.size() && begins_alike(bytes)) {
+    const char* at = bytes.data() + head_.bytes;
+    const char* const end = bytes.data() + bytes.size();
+    const std::size_t size = plain_header('$', at, end);
+    if (size == kNotPlain || static_cast<std::size_t>(end - at) < size + kLineEndBytes) break;
+    if (!is_line_end(at + size)) break;
+    out[count++] = {at, size};
+    at += size + kLineEndBytes;
+    bytes = {at, end};
+  }
+  return count;
 }
 
 RequestParser::Progress RequestParser::advance(base::ReadBuffer& in, Command& out) {
@@ -230,10 +281,15 @@ void RequestParser::publish(const char* bytes, Command& out) {
   args_.clear();
   for (const Slice& slice : parts_->slices) args_.emplace_back(bytes + slice.begin, slice.size);
   out.args = args_;
+  out.is_alike = false;
+  head_.bytes = 0;
 }
 
 void RequestParser::release_spare_memory() {
-  if (args_.capacity() > kArgsKept) std::vector<std::string_view>().swap(args_);
+  if (args_.capacity() > kArgsKept) {
+    std::vector<std::string_view>().swap(args_);
+    head_.bytes = 0;  // nothing is alike to a command whose number of arguments is forgotten
+  }
   if (parts_ && (parts_->slices.capacity() > kArgsKept || parts_->unquoted.capacity() > kUnquotedBytesKept)) {
     parts_.reset();
   }

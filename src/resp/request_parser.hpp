@@ -25,6 +25,8 @@ struct Command {
   /// whose lines do not all end in CRLF: Redis reads those, another server might not, so they are encoded anew from
   /// `args`.
   std::string_view raw;
+  /// It has the name of the command before it, in the same spelling, and as many arguments. False if that is not known.
+  bool is_alike = false;
 };
 
 /// Resumable splitter of client bytes into commands, with the grammar, tolerance and error texts of Redis 7.0
@@ -44,6 +46,12 @@ class RequestParser {
   /// kNeedMore leaves the unfinished command in `in`, from which nobody else may consume.
   /// kError is sticky: send error() and close the connection.
   [[nodiscard]] Step next(base::ReadBuffer& in, Command& out) noexcept;
+
+  /// The commands behind the last one, if they are alike to it and whole, have one argument, and are as nearly all
+  /// clients write them: writes their arguments to `out`, as many as it takes, and returns how many. Takes nothing from
+  /// the buffer that `bytes`, at a command's begin, are of; they then begin behind the last of these.
+  /// REQUIRES: next() said kCommand last.
+  [[nodiscard]] std::size_t peek_alike(std::string_view& bytes, std::span<std::string_view> out) const noexcept;
 
   /// After kError: the reply's text without '-' and CRLF, e.g. "ERR Protocol error: invalid bulk length". Else empty.
   [[nodiscard]] std::string_view error() const noexcept {
@@ -67,9 +75,18 @@ class RequestParser {
     std::string unquoted;
     std::string error;
   };
+  /// What a plain command began with, up to the header of its first argument.
+  struct Head {
+    std::uint64_t first_bytes = 0;
+    std::uint64_t last_bytes = 0;
+    std::uint8_t bytes = 0;  // 0: it was longer than these, or the last command was not plain
+    std::uint8_t name_bytes = 0;
+  };
   using Progress = std::optional<Step>;  // nothing: this part is done, go on with the next
 
   bool take_plain(base::ReadBuffer& in, Command& out);
+  [[nodiscard]] bool begins_alike(std::string_view frame) const noexcept;
+  void note_head(std::string_view frame) noexcept;
 
   // The frame is what `in` holds; all positions count from its first byte.
   Progress advance(base::ReadBuffer& in, Command& out);
@@ -95,6 +112,7 @@ class RequestParser {
   std::size_t bulk_size_ = 0;
   bool has_strict_line_ends_ = true;
   std::size_t missing_bytes_ = 1;
+  Head head_;
   std::vector<std::string_view> args_;
   std::unique_ptr<Parts> parts_;  // null before the first command that is not plain
 };

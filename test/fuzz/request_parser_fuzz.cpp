@@ -1,4 +1,5 @@
 // RequestParser: the same commands however the bytes are cut, every slice inside its buffer, every command encodable.
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -38,11 +39,32 @@ void check_command(std::string_view bytes, const Command& command) {
   ANTEROOM_CHECK(encoded == command.raw);  // what is forwarded unchanged is canonical
 }
 
+/// What next() said to be alike is, and what peek_alike() gives are the commands that come.
+void check_alike(const Parsed& parsed, const Command& command, std::vector<std::string>& announced) {
+  const std::vector<std::string>& args = parsed.commands.back();
+  if (command.is_alike) {
+    const std::vector<std::string>& before = *(parsed.commands.end() - 2);
+    ANTEROOM_CHECK(before.front() == args.front() && before.size() == args.size());
+  }
+  if (announced.empty()) return;
+  ANTEROOM_CHECK(command.is_alike && args.size() == 2 && args.back() == announced.front());
+  announced.erase(announced.begin());
+}
+
+std::vector<std::string> peek(const RequestParser& parser, const ReadBuffer& in) {
+  std::array<std::string_view, 3> arguments;
+  std::string_view behind = in.readable();
+  const std::size_t count = parser.peek_alike(behind, arguments);
+  ANTEROOM_CHECK(in.readable().ends_with(behind) && (count > 0) == (behind.size() < in.size()));
+  return {arguments.begin(), arguments.begin() + count};
+}
+
 Parsed parse(const std::vector<std::string_view>& pieces, Limits limits) {
   RequestParser parser(limits);
   ReadBuffer in;
   Command command;
   Parsed parsed;
+  std::vector<std::string> announced;
   for (const std::string_view piece : pieces) {
     in.append(piece);
     while (true) {
@@ -57,6 +79,8 @@ Parsed parse(const std::vector<std::string_view>& pieces, Limits limits) {
       check_command(before, command);
       parsed.commands.emplace_back(command.args.begin(), command.args.end());
       parsed.raws.emplace_back(command.raw);
+      check_alike(parsed, command, announced);
+      if (announced.empty()) announced = peek(parser, in);
     }
     ANTEROOM_CHECK(parser.missing_bytes() > 0);
   }

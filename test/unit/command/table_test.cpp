@@ -143,6 +143,15 @@ TEST(Table, WhatOnlyASentinelKnowsIsUnknownInRequestsButNotByName) {
   EXPECT_NE(table().find_name("sentinel|masters"), nullptr);
 }
 
+TEST(Table, LookupTellsWhetherASecondWordHasPartInIt) {
+  for (const auto& args : {std::vector{"get"sv, "k"sv}, {"get"sv}, {"nosuch"sv, "get"sv}, {"config"sv}}) {
+    EXPECT_TRUE(table().find(args).is_by_name) << args[0];
+  }
+  for (const auto& args : {std::vector{"config"sv, "get"sv, "x"sv}, {"config"sv, "get"sv}, {"config"sv, "nosuch"sv}}) {
+    EXPECT_FALSE(table().find(args).is_by_name) << args[1];
+  }
+}
+
 TEST(Table, ArityIsExactOrAMinimum) {
   EXPECT_EQ(find({"get"}).match, Match::kWrongArity);
   EXPECT_EQ(find({"get", "k"}).match, Match::kFound);
