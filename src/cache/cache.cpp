@@ -98,6 +98,10 @@ Query Cache::result_query(const Key& key, std::string_view request, View view) c
 
 // --- Reading and filling ---
 
+void Cache::prefetch(std::uint64_t key_hash) const noexcept { shard_of(key_hash).prefetch(key_hash); }
+
+void Cache::prefetch_entry(std::uint64_t key_hash) const noexcept { shard_of(key_hash).prefetch_entry(key_hash); }
+
 ReadResult Cache::read(const Query& query, const Asker& asker, base::ByteQueue& out) {
   return shard_of(query.key.hash).read(query, asker, out);
 }

@@ -114,8 +114,12 @@ class Cache {
   /// The second is left out, of a key or two, where the first has been made and nothing that it could undo has begun
   /// since.
   [[nodiscard]] WriteGuard guard(std::span<const std::uint64_t> key_hashes, bool drop_now = true);
-  /// A drop of this key is to come: begins to load what it will look at first.
+  /// Nothing but time: begins to load what a look for this key, or its drop, begins with.
   void prefetch(std::uint64_t key_hash) const noexcept;
+  /// The same for the entry that this leads to. Waits for what prefetch() has begun to load.
+  void prefetch_entry(std::uint64_t key_hash) const noexcept;
+  /// Whether that is worth while: smaller caches than this are in the processor's own anyway.
+  [[nodiscard]] bool outgrows_processor() const noexcept { return shards_.size() > 1; }
   /// The same for a write whose keys are not known: everything is dropped, at both ends (R15).
   [[nodiscard]] WriteGuard guard_all(bool drop_now = true) noexcept;
 

@@ -50,6 +50,11 @@ class EntryStore {
 
   /// Thread-safe: to be called before the lock is taken for find().
   void prefetch(std::uint64_t hash) const noexcept { index_.prefetch(hash); }
+  /// The entry that find() will probably lead to; null if to none. Does not look at it.
+  [[nodiscard]] const char* probable_entry(std::uint64_t hash) const noexcept {
+    const Slot slot = index_.find_hash(hash);
+    return slot == kNoSlot ? nullptr : arena_.at(slot);
+  }
   [[nodiscard]] Slot find(const Name& name) const noexcept { return index_.find(name); }
   [[nodiscard]] Entry& at(Slot slot) noexcept { return *reinterpret_cast<Entry*>(arena_.at(slot)); }
   [[nodiscard]] const Entry& at(Slot slot) const noexcept { return *reinterpret_cast<const Entry*>(arena_.at(slot)); }

@@ -114,6 +114,9 @@ class Index {
     __builtin_prefetch(first_bucket_ + bucket * kBucketBytes);
   }
 
+  /// The first with this hash, or one with the same low half, whatever its name is. Does not look at the entry.
+  [[nodiscard]] Slot find_hash(std::uint64_t hash) const noexcept { return find_as(AnyName{}, hash); }
+
   [[nodiscard]] std::uint64_t hash_of(Slot slot) const noexcept { return hash_(slot); }
   [[nodiscard]] Slot find(const Name& name) const noexcept { return find_as(name, name.hash); }
   /// Any string entry or root of a key with this hash, or one with the same low half.
@@ -154,6 +157,7 @@ class Index {
   static constexpr std::size_t kCacheLineBytes = 64;
 
   struct AnyKey {};
+  struct AnyName {};
   static const Entry& entry_at(const Arena& arena, Slot slot) noexcept {
     return *reinterpret_cast<const Entry*>(arena.at(slot));
   }
@@ -175,6 +179,7 @@ class Index {
       return entry.space == name.space && name_kind(entry) == name.kind &&
              index_detail::same_bytes(name_of(entry), name.bytes);
     }
+    bool operator()(Slot, AnyName) const noexcept { return true; }
     bool operator()(Slot slot, AnyKey) const noexcept { return entry_at(*arena, slot).kind != kResultKind; }
   };
   using Allocator = index_detail::TableAllocator<Slot>;

@@ -10,6 +10,8 @@
 namespace anteroom::cache {
 namespace {
 
+constexpr std::size_t kCacheLineBytes = 64;
+
 EntryStore::Limits store_limits(const Options& options, const Shard::Limits& limits, std::size_t other_bytes) {
   return {.entries = limits.entries, .bytes = limits.bytes, .other_bytes = other_bytes, .policy = options.policy};
 }
@@ -25,6 +27,16 @@ Shard::Shard(const Options& options, const Limits& limits, std::size_t number, c
       hot_writes_(options.hot_write_bypass),
       store_(store_limits(options, limits, sizeof(Shard) + hot_writes_.bytes()), judge_, seed, memory) {
   ANTEROOM_CHECK(number < Cache::kShardsMax);
+}
+
+void Shard::prefetch_entry(std::uint64_t hash) const noexcept {
+  mutex_.lock();
+  const char* const entry = store_.probable_entry(hash);
+  mutex_.unlock();
+  if (entry == nullptr) return;
+  // It may be gone by now: its place is still there, and nobody reads it here.
+  __builtin_prefetch(entry);
+  __builtin_prefetch(entry + kCacheLineBytes);
 }
 
 // Nearly every read is GET of a fresh value that is copied, which needs none of what the rest does.

@@ -47,6 +47,8 @@ class alignas(
 
   /// Begins to load what a look for this hash will need; without the lock.
   void prefetch(std::uint64_t hash) const noexcept ANTEROOM_NO_THREAD_SAFETY_ANALYSIS { store_.prefetch(hash); }
+  /// The same for the entry that is found there, under the lock.
+  void prefetch_entry(std::uint64_t hash) const noexcept ANTEROOM_EXCLUDES(mutex_);
 
   // shard_drop.cpp
   /// With `detach` false fills stay attached: one of Rules is off.

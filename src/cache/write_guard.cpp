@@ -26,8 +26,6 @@ WriteGuard Cache::guard(std::span<const std::uint64_t> key_hashes, bool drop_now
   return guard;
 }
 
-void Cache::prefetch(std::uint64_t key_hash) const noexcept { shard_of(key_hash).prefetch(key_hash); }
-
 WriteGuard Cache::guard_all(bool drop_now) noexcept {
   WriteGuard guard;
   guard.cache_ = this;

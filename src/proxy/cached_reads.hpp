@@ -71,6 +71,10 @@ class CachedReads {
 
   /// Null if the command is never cached.
   [[nodiscard]] const Command* find(const command::Facts& facts) const noexcept { return by_id_[facts.id]; }
+  [[nodiscard]] bool is_get(const command::Facts& facts) const noexcept {
+    const Command* const command = find(facts);
+    return command != nullptr && command->kind == Kind::kGet;
+  }
   /// Whether the command is cached by the rules. `hash_fields_expire`: the server can expire single fields of a hash,
   /// of which neither PTTL nor a push in time tells.
   [[nodiscard]] bool is_on(const Command& command, std::size_t args, bool hash_fields_expire) const noexcept;

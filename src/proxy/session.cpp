@@ -14,6 +14,7 @@
 #include "proxy/fill_table.hpp"
 #include "proxy/forwarder.hpp"
 #include "proxy/handlers.hpp"
+#include "proxy/read_ahead.hpp"
 #include "resp/writer.hpp"
 
 namespace anteroom::proxy {
@@ -62,6 +63,7 @@ Session::~Session() { services_.metrics.connected_clients.add(-1); }
 
 void Session::run_commands(base::ReadBuffer& in) {
   std::size_t budget = services_.limits.requests_per_turn;
+  ReadAhead ahead;
   resp::Command command;
   while (phase_ == Phase::kOpen && pauses_ == 0) {
     if (budget-- == 0) {
@@ -76,6 +78,7 @@ void Session::run_commands(base::ReadBuffer& in) {
         return;
       case resp::Step::kCommand:
         look_up(command);
+        if (!in.empty() && is_worth_reading_ahead(lookup_)) ahead.step(parser_, in.readable(), *services_.cache);
         dispatch(command);
         break;
     }
@@ -85,6 +88,11 @@ void Session::run_commands(base::ReadBuffer& in) {
 
 void Session::look_up(const resp::Command& command) {
   if (!command.is_alike || !lookup_.is_by_name) lookup_ = services_.commands.find(command.args);
+}
+
+bool Session::is_worth_reading_ahead(const command::Lookup& lookup) const noexcept {
+  return lookup.match == command::Match::kFound && services_.cache != nullptr &&
+         services_.cache->outgrows_processor() && services_.cached_reads.is_get(*lookup.facts);
 }
 
 void Session::dispatch(const resp::Command& command) {

@@ -229,6 +229,7 @@ class Session final : private net::StreamEvents {
   void take_input(base::ReadBuffer& in);
   void run_commands(base::ReadBuffer& in);
   void look_up(const resp::Command& command);
+  [[nodiscard]] bool is_worth_reading_ahead(const command::Lookup& lookup) const noexcept;
   void dispatch(const resp::Command& command);
   void dispatch(const Request& request, std::size_t first_hook);
   [[nodiscard]] bool is_stopped_by_hook(const Request& request, std::size_t first_hook);

@@ -355,5 +355,25 @@ TEST_F(Collisions, EvictionTakesTheRightOneOfEqualHashes) {
   EXPECT_EQ(read(b).bytes, "of b");
 }
 
+using Prefetch = CacheTest;
+
+TEST_F(Prefetch, ChangesNothing) {
+  ASSERT_TRUE(put("k", "v"));
+  const FillId fill = start_fill("filling");
+  const Stats before = cache.stats();
+
+  for (const std::string_view name : {"k", "filling", "absent"}) {
+    cache.prefetch(key(name).hash);
+    cache.prefetch_entry(key(name).hash);
+  }
+
+  const Stats after = cache.stats();
+  EXPECT_EQ(after.hits, before.hits);
+  EXPECT_EQ(after.misses, before.misses);
+  EXPECT_EQ(after.entries, before.entries);
+  EXPECT_EQ(read("k").bytes, "v");
+  EXPECT_TRUE(commit("filling", fill, "v"));
+}
+
 }  // namespace
 }  // namespace anteroom::cache

@@ -1,0 +1,105 @@
+#include "proxy/read_ahead.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/read_buffer.hpp"
+#include "support/session_rig.hpp"
+
+namespace anteroom::proxy {
+namespace {
+
+constexpr std::size_t kBatch = ReadAhead::kBatch;
+
+/// Walks over the commands as a session does, and steps at each GET.
+std::vector<std::size_t> steps(const std::vector<std::string>& commands) {
+  const cache::Cache cache({.capacity = 100}, base::HashSeed::fixed(1));
+  resp::RequestParser parser;
+  base::ReadBuffer in;
+  resp::Command command;
+  ReadAhead ahead;
+  std::vector<std::size_t> begun;
+  for (const std::string& words : commands) in.append(test::resp_command(words));
+  while (parser.next(in, command) == resp::Step::kCommand) {
+    if (command.args[0] == "GET") begun.push_back(ahead.step(parser, in.readable(), cache));
+  }
+  EXPECT_EQ(begun.size(), static_cast<std::size_t>(std::ranges::count_if(
+                              commands, [](const std::string& words) { return words.starts_with("GET "); })));
+  return begun;
+}
+
+std::vector<std::string> gets(std::size_t count) {
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < count; ++i) all.push_back("GET key" + std::to_string(i));
+  return all;
+}
+
+TEST(ReadAhead, EachEntryIsLoadedOnceAndBeforeItsCommand) {
+  std::vector<std::size_t> expected(3 * kBatch + 3, 0);
+  // At the last command of each batch, the next one is begun.
+  expected[0] = expected[kBatch] = expected[2 * kBatch] = kBatch;
+  expected[3 * kBatch] = 2;
+
+  EXPECT_EQ(steps(gets(expected.size())), expected);
+}
+
+TEST(ReadAhead, OneCommandAloneHasNothingBehindIt) { EXPECT_EQ(steps(gets(1)), std::vector<std::size_t>{0}); }
+
+TEST(ReadAhead, BeginsAnewBehindOtherCommands) {
+  std::vector<std::string> commands = gets(3);
+  commands.emplace_back("SET a b");
+  commands.emplace_back("GET x");
+  commands.emplace_back("GET y");
+
+  EXPECT_EQ(steps(commands), (std::vector<std::size_t>{2, 0, 0, 1, 0}));
+}
+
+class PipelineTest : public test::ProxyTest {
+ protected:
+  void SetUp() override {
+    shared_.use_cache({.capacity = 2 * cache::Cache::kShardEntriesMin});
+    ASSERT_TRUE(shared_.cache->outgrows_processor());
+  }
+};
+
+TEST_F(PipelineTest, RepliesAreTheSameAsOfSingleRequests) {
+  for (int i = 0; i < 5; ++i) cache_value("k" + std::to_string(i), "value" + std::to_string(i));
+  test::Client& client = connect();
+  std::string requests;
+  std::string replies;
+  for (int i = 0; i < 50; ++i) {
+    requests += test::resp_command("GET k" + std::to_string(i % 5));
+    replies += test::bulk("value" + std::to_string(i % 5));
+  }
+
+  send(client, requests);
+
+  EXPECT_EQ(client.peer.take_written(), replies);
+  EXPECT_EQ(shared_.cache->stats().hits, 50u);
+}
+
+// Their frames begin alike, and only the second word tells which command it is.
+TEST_F(PipelineTest, SubcommandsAreToldApart) {
+  test::Client& client = connect();
+
+  ask(client, "CLIENT GETNAME", "CLIENT NOSUCH", "CLIENT GETNAME");
+
+  const std::string replies = client.peer.take_written();
+  EXPECT_TRUE(replies.starts_with("$-1\r\n-ERR ")) << replies;
+  EXPECT_TRUE(replies.ends_with("\r\n$-1\r\n")) << replies;
+}
+
+TEST_F(PipelineTest, NumberOfArgumentsIsCheckedEachTime) {
+  cache_value("k", "value");
+  test::Client& client = connect();
+
+  ask(client, "GET k", "GET k", "GET", "GET k");
+
+  const std::string replies = client.peer.take_written();
+  EXPECT_TRUE(replies.starts_with(test::bulk("value") + test::bulk("value"))) << replies;
+}
+
+}  // namespace
+}  // namespace anteroom::proxy
