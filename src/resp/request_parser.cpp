@@ -67,7 +67,8 @@ void RequestParser::set_limits(Limits limits) noexcept {
 }
 
 Step RequestParser::next(base::ReadBuffer& in, Command& out) noexcept {
-  if (state_ == State::kStart && takes_plain_ && take_plain(in, out)) return Step::kCommand;
+  const bool may_be_plain = state_ == State::kStart && takes_plain_ && args_.capacity() <= kArgsKept;
+  if (may_be_plain && take_plain(in, out)) return Step::kCommand;
   while (true) {
     if (const Progress step = advance(in, out)) return *step;
   }
@@ -75,7 +76,7 @@ Step RequestParser::next(base::ReadBuffer& in, Command& out) noexcept {
 
 // Nearly every command is whole, short, and spelled as clients spell it, and then there is no state to be kept.
 // Whatever is otherwise in any way, or wrong, is left where it is for the states below: only they judge, and say what
-// is wrong. Memory that is to be given back waits for them, too: they come to see the end of what was read.
+// is wrong, and give back the memory of a huge command.
 bool RequestParser::take_plain(base::ReadBuffer& in, Command& out) {
   const std::string_view frame = in.readable();
   const char* at = frame.data();

@@ -104,6 +104,14 @@ TEST_F(Alike, NothingIsToACommandWhoseMemoryWasGivenBack) {
   EXPECT_EQ(alike(encoded({{"GET", "a"}, {"GET", "b"}})), (std::vector{false, true}));
 }
 
+// The memory of so many arguments is unmapped when it is given back.
+TEST_F(Alike, MemoryOfAHugeCommandIsGivenBackByThePlainOneBehindIt) {
+  in_.append(encoded({Words(500'000, "x"), {"BLPOP", "queue", "0"}}));
+  const void* const huge = next().args.data();
+
+  EXPECT_NE(next().args.data(), huge);
+}
+
 TEST_F(Alike, PeekGivesTheArgumentsAndTakesNothing) {
   in_.append(encoded({{"GET", "a"}, {"GET", "b"}, {"GET", ""}, {"GET", "long key"}}));
   next();
