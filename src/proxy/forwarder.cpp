@@ -55,7 +55,8 @@ void Forwarder::forward_reads(Session& session, const Request& request, std::spa
   if (!session.may_forward(request)) return;
   Record record;
   record.effect = Effect::kObserve;
-  for (const cache::Key& key : keys) record.more().observed.hashes.push_back(key.hash);
+  Observed& observed = record.more().observed;
+  for (const cache::Key& key : keys) observed.hashes.push_back(key.hash);
   send(session, request, session.lane(), std::move(record));
 }
 
@@ -95,8 +96,11 @@ ReplyQueue::Slot Forwarder::forward_exec(Session& session, const Request& reques
   record.more().completion = std::move(completion);
   record.more().queued_shapes = transaction.shapes;
   if (cache_ != nullptr) {
+    const upstream::Link* const link = session.pinned_link();
+    const bool is_link_up = link != nullptr && link->state() == upstream::Link::State::kUp;
     record.effect = Effect::kGuard;
-    record.guard = transaction.writes_anything ? cache_->guard_all(true) : cache_->guard(transaction.written, true);
+    record.guard =
+        transaction.writes_anything ? cache_->guard_all(is_link_up) : cache_->guard(transaction.written, is_link_up);
   }
   return send(session, request, session.lane(), std::move(record));
 }

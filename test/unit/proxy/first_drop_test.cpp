@@ -155,5 +155,47 @@ TEST_F(FirstDropTest, WaitsForALinkThatTakesNothing) {
   EXPECT_FALSE(is_cached("k"));
 }
 
+TEST_F(FirstDropTest, OfAWriteThatWaitsComesWithThoseOfOtherLinks) {
+  Client& elsewhere = bring_up("3");
+  block_link();
+  ask(connect(), "SET k v");
+  EXPECT_TRUE(is_cached("k"));
+
+  ask(elsewhere, "TTL other");
+
+  EXPECT_FALSE(is_cached("k"));
+}
+
+TEST_F(FirstDropTest, IsNotMadeOfATransactionWhoseLinkDoesNotComeUp) {
+  server_.stop_listening();
+  Client& client = connect();
+
+  ask(client, "MULTI", "SET k v", "EXEC");
+
+  EXPECT_TRUE(await([&] { return client.peer.written().find("executed=no") != std::string::npos; }));
+  EXPECT_TRUE(is_cached("k"));
+}
+
+class StalledWriteTest : public FirstDropTest {
+ protected:
+  StalledWriteTest() { options_.link.response_timeout = std::chrono::milliseconds(300); }
+};
+
+TEST_F(StalledWriteTest, LinkThatTakesNothingForTooLongLeavesNoWriteBehind) {
+  block_link();
+  Client& writer = connect();
+  ask(writer, "SET k v");
+
+  expect_error(writer, {"-TRYAGAIN ", "executed=no"});
+
+  EXPECT_TRUE(is_cached("k"));
+  Client& next = connect();
+  ask(next, "TTL other");
+  server_.last().go_on_reading();
+  link_number(1, "TTL other").send(":5\r\n");
+  expect(next, ":5\r\n");
+  EXPECT_TRUE(is_cached("k"));
+}
+
 }  // namespace
 }  // namespace anteroom::proxy
