@@ -40,7 +40,7 @@ class BulkFilter {
  private:
   enum class State : std::uint8_t {
     kLineStart,
-    kHeader,   // in a line that may be a bulk's header: from line_begin on, nothing of it has been handed on
+    kHeader,   // in a line that may be a bulk's header: what has come of it is in held_
     kLine,     // in any other line
     kPayload,  // left_ bytes pass
     kSkipping  // left_ bytes do not

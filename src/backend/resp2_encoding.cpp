@@ -8,8 +8,8 @@
 namespace anteroom::backend {
 namespace {
 
-// Mark, number, line end; and the line end behind a bulk.
-constexpr std::size_t kHeaderBytesMax = 25;
+// Mark, number, line end.
+constexpr std::size_t kHeaderBytesMax = 1 + 20 + 2;
 
 constexpr std::string_view kLineEnd = "\r\n";
 
@@ -36,10 +36,8 @@ char* write_header(char* at, char mark, std::size_t number) noexcept {
 void append_header(std::string& out, char mark, long long number) {
   std::array<char, kHeaderBytesMax> line;
   line[0] = mark;
-  char* end = std::to_chars(line.data() + 1, line.data() + line.size(), number).ptr;
-  *end++ = '\r';
-  *end++ = '\n';
-  out.append(line.data(), end);
+  char* const end = std::to_chars(line.data() + 1, line.data() + line.size(), number).ptr;
+  out.append(line.data(), write(end, kLineEnd));
 }
 
 void append_bulk(std::string& out, std::string_view bytes) {

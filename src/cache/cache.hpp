@@ -33,7 +33,7 @@ class WriteGuard;
 ///  * A value enters only by a *fill ticket*. At most one fill is attached to a name; drop(), a write guard, a newer
 ///    epoch or start_fill() detaches it. A detached fill still answers those who wait for it but commit() refuses its
 ///    value (R1, R2), and no later read joins it (R4).
-///  * A *write guard* drops and detaches its keys when the write is forwarded and again when its outcome is known (R3).
+///  * A *write guard* drops and detaches its keys before the write leaves and again when its outcome is known (R3).
 ///  * Each owner has an *epoch*; bump_epoch() and lose() invalidate all its entries and fills in O(1) (R7, R15).
 ///  * Each owner has a *lease*: its entries are served only before it ends (R8). They stay, and count again once the
 ///    lease is renewed.
@@ -109,19 +109,22 @@ class Cache {
   /// `reply` is null when it is not known whole. kNil entries equal "$-1\r\n".
   void observe(const Query& query, const std::string_view* reply) noexcept;
 
-  /// Drops and detaches at once (unless `drop_now` is false) and again when the guard dies: hold it from forward to
-  /// acknowledgement. The second drop is what read-your-writes rests on; the first spares hits that would soon be old.
-  /// The second is left out, of a key or two, where the first has been made and nothing that it could undo has begun
-  /// since.
+  /// Drops and detaches at once (unless `drop_now` is false) and again when the guard dies: make it before
+  /// the write leaves, and hold it until the acknowledgement. The second drop is what read-your-writes rests on; the
+  /// first spares hits that would soon be old. The second is left out, of a key or two, where the first has been made
+  /// and nothing that it could undo has begun since.
   [[nodiscard]] WriteGuard guard(std::span<const std::uint64_t> key_hashes, bool drop_now = true);
-  /// Nothing but time: begins to load what a look for this key, or its drop, begins with.
+  /// The same for a write whose keys are not known: everything is dropped, at both ends (R15).
+  [[nodiscard]] WriteGuard guard_all(bool drop_now = true) noexcept;
+
+  // --- Reading ahead: nothing but time depends on it ---
+
+  /// Begins to load what a look for this key, or its drop, begins with.
   void prefetch(std::uint64_t key_hash) const noexcept;
   /// The same for the entry that this leads to. Waits for what prefetch() has begun to load.
   void prefetch_entry(std::uint64_t key_hash) const noexcept;
   /// Whether that is worth while: smaller caches than this are in the processor's own anyway.
   [[nodiscard]] bool outgrows_processor() const noexcept { return shards_.size() > 1; }
-  /// The same for a write whose keys are not known: everything is dropped, at both ends (R15).
-  [[nodiscard]] WriteGuard guard_all(bool drop_now = true) noexcept;
 
   /// Everything whose key matches is dropped, in every space; returns how many entries went. O(entries): for people.
   std::size_t drop_matching(std::string_view glob);

@@ -346,7 +346,8 @@ void FillTable::answer_all(cache::FillId id, Fill& fill, const base::SharedBytes
   std::vector<Waiter> waiters = std::move(fill.waiters);
   answer(waiters, reply);
   waiters.clear();
-  fill.waiters = std::move(waiters);  // nobody joins any more, and the next fill can use it
+  // Nobody joins any more, and the next fill can use the memory; but one that timed out may be kept for long.
+  if (!fill.is_abandoned) fill.waiters = std::move(waiters);
   answer_workers(id, std::exchange(fill.remote_waiters, {}), reply);
 }
 

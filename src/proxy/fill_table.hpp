@@ -186,7 +186,7 @@ class FillTable final : public backend::FetchEvents {
   const Context context_;
   const Options options_;
   backend::CacheBackend* backend_ = nullptr;
-  /// Ids are multiples of a power of two, and tsl's tables take the lowest bits.
+  /// The lowest bits of an id are the number of its shard, and tsl's tables take the lowest bits.
   struct FillIdHash {
     std::size_t operator()(cache::FillId id) const noexcept { return (id * 0x9E3779B97F4A7C15u) >> 32; }
   };

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "cache/cache.hpp"
-#include "net/event_loop.hpp"
 #include "proxy/handler_registry.hpp"
 #include "proxy/link_reads.hpp"
 #include "proxy/reply_queue.hpp"
@@ -193,7 +192,7 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   std::map<const upstream::Link*, PushReader> push_readers_;
   std::function<void()> on_link_up_;
   std::string converted_;               // of the piece at hand
-  std::vector<Written> undropped_;      // in the order in which they were submitted
+  std::vector<Written> undropped_;      // fewer than kUndroppedMax; nearly always empty between turns
   std::vector<std::uint64_t> written_;  // hashes of the keys that the request being sent writes
   std::string encoded_;                 // of the request being sent, when the client's own bytes cannot be used
 };

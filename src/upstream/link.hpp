@@ -28,7 +28,7 @@ class Link;
 
 /// Why a link takes requests.
 enum class Ready : std::uint8_t {
-  kUp,       ///< it has come up
+  kUp,       ///< it has come up; it may be congested by what has waited for it
   kDrained,  ///< it was congested, and is not any more
 };
 
@@ -125,7 +125,7 @@ class Link final : private net::StreamEvents {
   [[nodiscard]] std::optional<base::StagedError> submit(RequestId id, std::string_view command, base::Duration timeout);
   /// Why submit() would refuse a command of this size now; may end a pause.
   [[nodiscard]] std::optional<base::StagedError> refusal(std::size_t command_bytes);
-  /// More is queued than is good: stop producing until on_ready().
+  /// More is queued than is good: stop producing until on_ready(kDrained).
   [[nodiscard]] bool is_congested() const noexcept { return congested_; }
   /// Fails everything that waits and never dials again.
   void close();

@@ -176,17 +176,17 @@ std::shared_ptr<net::TlsContextSource> contexts(const Options& options, bool for
   return *made;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const Options options = parse(argc, argv);
-  net::EventLoop loop;
-  net::Mailbox mailbox(loop);
-  net::Resolver resolver;
-  metrics::QuicMetrics metrics;
-  std::unique_ptr<quic::Dialer> dialer;
-
+/// Where the streams lead, and what carries them.
+struct Way {
   net::ConnectTarget target;
+  std::unique_ptr<quic::Dialer> dialer;
+  std::unique_ptr<test::UdpLanes> udp;
+};
+
+Way way_of(const Options& options, net::EventLoop& loop, net::Resolver& resolver, net::Mailbox& mailbox,
+           metrics::QuicMetrics& metrics) {
+  Way way;
+  net::ConnectTarget& target = way.target;
   target.host = options.host;
   target.port = options.port;
   target.unix_path = options.path;
@@ -197,22 +197,33 @@ int main(int argc, char** argv) {
     target.tls = {.contexts = contexts(options, false), .server_name = options.name, .timeout = kHandshakePatience};
   }
   if (options.transport == "quic") {
-    dialer = std::make_unique<quic::Dialer>(loop, resolver, mailbox,
-                                            quic::DialTarget{.host = options.host,
-                                                             .port = options.port,
-                                                             .contexts = contexts(options, true),
-                                                             .server_name = options.name},
-                                            metrics);
-    target.lanes = dialer.get();
+    way.dialer = std::make_unique<quic::Dialer>(loop, resolver, mailbox,
+                                                quic::DialTarget{.host = options.host,
+                                                                 .port = options.port,
+                                                                 .contexts = contexts(options, true),
+                                                                 .server_name = options.name},
+                                                metrics);
+    target.lanes = way.dialer.get();
   }
-  std::unique_ptr<test::UdpLanes> udp;
   if (options.transport == "udp") {
     const net::Address peer = *net::Address::from_numeric(options.host, options.port);
     auto socket = net::UdpSocket::connect(loop, peer, {}, metrics);
     if (!socket) die(socket.error());
-    udp = std::make_unique<test::UdpLanes>(loop, std::move(*socket), peer);
-    target.lanes = udp.get();
+    way.udp = std::make_unique<test::UdpLanes>(loop, std::move(*socket), peer);
+    target.lanes = way.udp.get();
   }
+  return way;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  net::EventLoop loop;
+  net::Mailbox mailbox(loop);
+  net::Resolver resolver;
+  metrics::QuicMetrics metrics;
+  const Way way = way_of(options, loop, resolver, mailbox, metrics);
 
   Tally tally;
   std::vector<std::unique_ptr<Asker>> askers;
@@ -220,7 +231,7 @@ int main(int argc, char** argv) {
   for (std::size_t i = 0; i < options.streams; ++i) {
     Asker* const asker = askers.emplace_back(std::make_unique<Asker>(options, tally)).get();
     connectors.push_back(std::make_unique<net::Connector>(loop, resolver, mailbox));
-    connectors.back()->start(target, [asker](net::Connector::Result result) {
+    connectors.back()->start(way.target, [asker](net::Connector::Result result) {
       if (!result) die(result.error().text);
       asker->begin(std::move(*result));
     });
