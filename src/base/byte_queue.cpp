@@ -11,6 +11,8 @@ namespace {
 // The first chunk of a queue is small, because most queues hold one short reply; the next ones hold a pipeline's worth.
 constexpr std::size_t kFirstChunkBytes = 1024;
 constexpr std::size_t kChunkBytes = 16 * 1024;
+// clear() gives back what a queue holds, and keeps the room to hold so many again: less than a hundred bytes.
+constexpr std::size_t kChunksKept = 1;
 
 }  // namespace
 
@@ -98,7 +100,11 @@ void ByteQueue::consume(std::size_t size) noexcept {
 }
 
 void ByteQueue::clear() noexcept {
-  std::vector<Chunk>().swap(chunks_);
+  if (chunks_.capacity() <= kChunksKept) {
+    chunks_.clear();
+  } else {
+    std::vector<Chunk>().swap(chunks_);
+  }
   first_ = 0;
   size_ = 0;
 }

@@ -55,6 +55,7 @@ class ByteQueue {
   [[nodiscard]] std::size_t fill_iovec(std::span<iovec> out) const noexcept;
   /// Forgets the first `size` bytes. REQUIRES: size <= size().
   void consume(std::size_t size) noexcept;
+  /// Gives back nearly all memory, too.
   void clear() noexcept;
   void swap(ByteQueue& other) noexcept;
   /// Everything in one string; for tests and small texts.
