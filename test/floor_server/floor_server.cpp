@@ -23,7 +23,7 @@ using anteroom::kv_load::read_number;
 
 constexpr std::string_view kHelp = R"(floor_server: epoll_wait, read and write, in one thread, and nothing else.
 
-  floor_server --port P | --path SOCKET  --request-bytes N --reply-bytes M [--host H] [--cpu N] [--forward SOCKET]
+  floor_server --port P | --path SOCKET  --request-bytes N --reply-bytes M [--host H] [--forward SOCKET]
 
 For every N bytes that a client sends it gets M, a value of RESP, with one write for all that one read has brought.
 With --forward all requests go on to the server at the UNIX socket SOCKET, over one connection, and its replies, which
@@ -35,7 +35,6 @@ struct Options {
   Place place;
   Sizes sizes;
   std::string forward_to;
-  int core = -1;
 };
 
 struct Setting {
@@ -49,7 +48,6 @@ constexpr std::array kSettings = {
     Setting{"--request-bytes", [](Options& o, const char* v) { read_number(v, o.sizes.request_bytes); }},
     Setting{"--reply-bytes", [](Options& o, const char* v) { read_number(v, o.sizes.reply_bytes); }},
     Setting{"--forward", [](Options& o, const char* v) { o.forward_to = v; }},
-    Setting{"--cpu", [](Options& o, const char* v) { read_number(v, o.core); }},
 };
 
 Options parse(std::span<char*> arguments) {
@@ -84,7 +82,6 @@ void say_ready() {
 
 int main(int argc, char** argv) {
   const Options options = parse({argv + 1, static_cast<std::size_t>(argc - 1)});
-  if (options.core >= 0) anteroom::kv_load::pin_to_core(options.core);
   anteroom::kv_load::allow_many_files();
   const Fd listener = listen_at(options.place);
   if (!options.forward_to.empty()) {

@@ -38,8 +38,6 @@ class Histogram {
     return max_ns_;
   }
 
-  void clear() { *this = Histogram{}; }
-
  private:
   static constexpr unsigned kStepBits = 7;
   static constexpr std::size_t kSteps = std::size_t{1} << kStepBits;
