@@ -12,6 +12,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = ROOT / "build/release/anteroom"
 LIMIT_S = 60  # for any one step
+COUNTS_OFF = 0.02  # of what INFO must count for a request: asking for it is a request, too
 VALUE = b"x" * 64
 REQUESTS = 12_800
 AN_HOUR_MS = "3600000"
@@ -21,7 +22,7 @@ QUIET = ["--fence-interval", "1000000", "--max-staleness", AN_HOUR_MS, "--cache-
 
 
 class Trouble(Exception):
-    pass
+    """What keeps from counting: the message is for people."""
 
 
 class Client:
@@ -52,9 +53,12 @@ def program(*names):
     return found
 
 
-def until(is_true, what):
+def until(is_true, what, process=None):
+    """`process` must not end meanwhile."""
     deadline = time.monotonic() + LIMIT_S
     while not is_true():
+        if process and process.poll() is not None:
+            raise Trouble(f"{what}: it has ended with status {process.returncode}")
         if time.monotonic() > deadline:
             raise Trouble(f"{what} took too long")
         time.sleep(0.05)
@@ -149,17 +153,28 @@ def run(client, requests, depth, reply):
 class Table:
     """Instructions for a request by the name of what was asked, and where the profile of each is."""
 
-    def __init__(self, server, client):
+    def __init__(self, server, client, listen):
         self.server = server
         self.client = client
+        self.listen = listen
         self.points = {}
         self.profiles = {}
 
-    def add(self, name, requests, depth, reply):
+    def add(self, name, requests, depth, reply, **counts):
+        """`counts`: by how much each of these figures of INFO must grow with every request."""
         run(self.client, requests[:10 * depth], depth, reply)  # what is done once is done now
         requests = requests[10 * depth:]
+        before = self.figures(counts)
         total, self.profiles[name] = self.server.count(lambda: run(self.client, requests, depth, reply))
+        for figure, end in self.figures(counts).items():
+            grown = (end - before[figure]) / len(requests)
+            if abs(grown - counts[figure]) > COUNTS_OFF:
+                raise Trouble(f"{name}: {figure} has grown by {grown:.3f} for each request, not {counts[figure]}")
         self.points[name] = round(total / len(requests), 1)
+
+    def figures(self, names):
+        text = info(self.listen) if names else ""
+        return {name: int(re.search(rf"^{name}:(\d+)", text, re.M).group(1)) for name in names}
 
 
 @contextlib.contextmanager
@@ -168,8 +183,8 @@ def redis_with(folder, numbers, *options):
     socket_path = folder / "redis.sock"
     words = [program("redis-server", "valkey-server"), "--port", "0", "--unixsocket", socket_path, "--save", "",
              "--dir", folder, *options]
-    with running(words, folder / "redis.log"):
-        until(socket_path.exists, "the start of redis-server")
+    with running(words, folder / "redis.log") as process:
+        until(socket_path.exists, "the start of redis-server", process)
         store_keys(folder, numbers)
         yield
 
@@ -187,9 +202,11 @@ def fill(client, listen, numbers):
     for at in range(0, len(numbers), 200):
         keys = [key(i) for i in numbers[at:at + 200]]
         client.ask(command(b"MGET", *keys), b"*200\r\n" + bulk(VALUE) * 200)
-    info = [program("redis-cli", "valkey-cli"), "-s", listen, "info", "cache"]
-    until(lambda: int(re.search(r"cache_entries:(\d+)", subprocess.check_output(info, text=True)).group(1)) >=
-          len(numbers), "filling the cache")
+    until(lambda: int(re.search(r"cache_entries:(\d+)", info(listen)).group(1)) >= len(numbers), "filling the cache")
+
+
+def info(listen):
+    return subprocess.check_output([program("redis-cli", "valkey-cli"), "-s", listen, "info", "cache"], text=True)
 
 
 def versions():

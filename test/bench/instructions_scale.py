@@ -96,15 +96,16 @@ def measure(folder):
         return scale.points
 
 
-def main():
-    """The exit status: 1 if a point is not within FLAT_WITHIN of the first."""
+def main(update):
+    """Writes the results if `update`. The exit status: 1 if a point is not within FLAT_WITHIN of the first."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # anteroom inherits it
     made_by = versions()
     print(f"{'instructions for a hit':34}{'least':>9}{'mean':>9}")
     with tempfile.TemporaryDirectory() as name:
         points = measure(pathlib.Path(name))
-    RESULTS.write_text(json.dumps(made_by | {"instructions": points}, indent=1) + "\n")
+    if update:
+        RESULTS.write_text(json.dumps(made_by | {"instructions": points}, indent=1) + "\n")
     first = next(iter(points.values()))["least"]
     wrong = [name for name, point in points.items() if abs(point["least"] / first - 1) > FLAT_WITHIN]
     for name in wrong:
