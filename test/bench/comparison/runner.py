@@ -8,7 +8,7 @@ import time
 
 from .peers import Missing, info
 from .process import Trouble, cores
-from .scenarios import REFERENCE, Point, plan
+from .scenarios import REFERENCE, Point, in_turn, plan
 
 WARMUP_SECONDS = 0.1
 IDLE_CONNECTIONS = 10000
@@ -129,12 +129,12 @@ class Runner:
         return plan(self.options.only, self.options.quick, self.options.every_point)
 
     def rounds(self, on_cell):
-        """A B A B: at each point, every scenario once in each round."""
+        """A B B A: at each point, every scenario once in each round."""
         for point, scenarios in self.plan():
             ready = [each for each in scenarios if self.prepare(each, point.value_bytes)]
             cells = {each.name: [] for each in ready}
-            for _ in range(self.options.rounds):
-                for scenario in ready:
+            for number in range(self.options.rounds):
+                for scenario in in_turn(ready, number):
                     cells[scenario.name].append(self.measure(scenario, point, self.options.seconds))
             for scenario in ready:
                 self.results.append({"scenario": scenario.name, **dataclasses.asdict(point),
@@ -155,8 +155,8 @@ class Runner:
             closed = rounds[0] if rounds else [self.measure(scenario, Point(), self.options.seconds)]
             rates[scenario.name] = statistics.median(each["rate"] for each in closed) / 2
             found[scenario.name] = []
-        for _ in range(OPEN_LOOP_WINDOWS * self.options.rounds):
-            for scenario in scenarios:
+        for number in range(OPEN_LOOP_WINDOWS * self.options.rounds):
+            for scenario in in_turn(scenarios, number):
                 found[scenario.name].append(self.measure(scenario, Point(), self.open_loop_seconds(),
                                                          round(rates[scenario.name])))
         return {name: {"rate": rates[name], "rounds": rounds} for name, rounds in found.items()}

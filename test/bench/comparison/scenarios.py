@@ -102,6 +102,11 @@ def plan(names, is_quick, is_every_point=False):
     return points
 
 
+def in_turn(several, round_number):
+    """A B C, then C B A: a machine that is slow for a while is so for the first and for the last of them by turns."""
+    return several if round_number % 2 == 0 else several[::-1]
+
+
 def lru_capacity(share, keys, exponent):
     """Entries an LRU cache needs for this hit ratio under Zipf, by Che's approximation: a key asked for with rate r is
     in the cache with the probability 1 - exp(-r T), where T solves for the capacity; here it solves for the ratio."""

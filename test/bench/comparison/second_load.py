@@ -5,13 +5,14 @@ that come and go, and two CONFIG GETs, beside at least 50,000 requests.
 """
 
 import csv
+import dataclasses
 import subprocess
 import time
 
 from . import figures
 from .peers import Missing, info, output
 from .process import Trouble, ask, cores, find, prepare_child
-from .scenarios import BASE, REFERENCE, Point
+from .scenarios import BASE, REFERENCE, Point, in_turn
 
 PROGRAMS = ("redis-benchmark", "valkey-benchmark")
 # At each pipeline, which divides them: about half a second.
@@ -73,7 +74,7 @@ class SecondLoad:
         return int(at_redis.partition(":")[2]), int(info(self.peers.target("hit").info_port)["cache_misses"])
 
     def run(self):
-        """A B A B, as Runner does it; a figure of GETs that hit nothing would say nothing, so these end the run."""
+        """A B B A, as Runner does it; a figure of GETs that hit nothing would say nothing, so these end the run."""
         if not self.program:
             raise Missing(f"{PROGRAMS[0]} is not installed (`make bench-deps` brings it)")
         self.ask(self.peers.target("redis"), 64, FILL_REQUESTS, ("-t", "set"))
@@ -81,11 +82,10 @@ class SecondLoad:
         before = self.misses()
         rows = []
         for point in self.points:
-            rounds = [[self.measure(target, what, point.pipeline) for _, target, what in CASES]
-                      for _ in range(self.rounds)]
-            rows += [{"scenario": CASES[i][0], "pipeline": point.pipeline, "connections": point.connections,
-                      "value_bytes": point.value_bytes, "rounds": [each[i] for each in rounds]}
-                     for i in range(len(CASES))]
+            rounds = [{name: self.measure(target, what, point.pipeline) for name, target, what in in_turn(CASES, number)}
+                      for number in range(self.rounds)]
+            rows += [{"scenario": name, **dataclasses.asdict(point), "rounds": [each[name] for each in rounds]}
+                     for name, *_ in CASES]
         after = self.misses()
         if after != before:
             raise Trouble(f"redis-benchmark's GETs missed: {before} misses at redis-server and in the cache before, "

@@ -5,7 +5,7 @@ import xml.dom.minidom
 
 from . import figures, goals, plot, report
 from .process import Trouble
-from .scenarios import BASE, MANY_KEYS, SCENARIOS, ZIPF_EXPONENT, Point, lru_capacity, plan
+from .scenarios import BASE, MANY_KEYS, SCENARIOS, ZIPF_EXPONENT, Point, in_turn, lru_capacity, plan
 from .second_load import parsed
 
 FIELDS = ("own_us", "total_us", "load_us", "rate", "p50_us", "p99_us", "hit_ratio")
@@ -68,6 +68,7 @@ def run():
     every = [point for point, _ in plan(["hit"], False, True)]
     assert len(set(every)) == len(every) == 19  # 3 pipelines x 2 connections x 3 sizes, and the lone connection
     assert [each.name for each in plan(["hit"], False)[0][1]] == ["redis GET", "hit"]
+    assert [in_turn("ABC", number) for number in range(3)] == ["ABC", "CBA", "ABC"]
     few, many = (lru_capacity(share, MANY_KEYS, ZIPF_EXPONENT) for share in (0.5, 0.9))
     assert 0 < few < many < MANY_KEYS
     assert lru_capacity(0.5, 1000, 1e-9) in range(495, 506)  # all are alike: half of the hits need half of the keys
