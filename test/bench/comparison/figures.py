@@ -5,6 +5,10 @@ import statistics
 from .scenarios import REFERENCE, Point
 
 
+def median(values):
+    return statistics.median(values) if values else None
+
+
 class Figures:
     """Answers None for what was not measured, so that a report can be made of any part of a run."""
 
@@ -17,22 +21,22 @@ class Figures:
         return list(dict.fromkeys(each["scenario"] for each in self.run["results"]))
 
     def median(self, scenario, point, what="own_us"):
-        rounds = self.cells.get((scenario, point))
-        values = [each[what] for each in rounds if each[what] is not None] if rounds else []
-        return statistics.median(values) if values else None
+        rounds = self.cells.get((scenario, point), [])
+        return median([each[what] for each in rounds if each.get(what) is not None])
 
-    def ratio(self, scenario, point, to=REFERENCE, what="own_us", of_what=None):
-        """The median of the rounds' own ratios: what the machine did meanwhile, it did to both."""
-        rounds, others = self.cells.get((scenario, point)), self.cells.get((to, point))
-        if not rounds or not others:
-            return None
-        return statistics.median(one[what] / other[of_what or what] for one, other in zip(rounds, others))
+    def pairs(self, scenario, point, to, what):
+        """What each round measured of both: what the machine did meanwhile, it did to the one and to the other."""
+        rounds, others = self.cells.get((scenario, point), []), self.cells.get((to, point), [])
+        return [(one[what], other[what]) for one, other in zip(rounds, others)]
 
-    def difference(self, scenario, point, to, what):
-        rounds, others = self.cells.get((scenario, point)), self.cells.get((to, point))
-        if not rounds or not others:
-            return None
-        return statistics.median(one[what] - other[what] for one, other in zip(rounds, others))
+    def ratios(self, scenario, point, to=REFERENCE, what="own_us"):
+        return [one / other for one, other in self.pairs(scenario, point, to, what)]
+
+    def ratio(self, scenario, point, to=REFERENCE, what="own_us"):
+        return median(self.ratios(scenario, point, to, what))
+
+    def differences(self, scenario, point, to, what):
+        return [one - other for one, other in self.pairs(scenario, point, to, what)]
 
     def is_limited_by_load(self, scenario, point):
         """Whether the load generator had no time left, so that the server may have had some."""

@@ -1,8 +1,6 @@
 """The goals: what was to be reached, what was measured, and whether it holds."""
 
-import statistics
-
-from .figures import Figures
+from .figures import Figures, median
 from .scenarios import ALONE, BASE, REFERENCE
 
 HIT, FORWARD, SET, MISS = "hit", "forward, UNIX", "SET", "miss"
@@ -13,17 +11,24 @@ IDLE_BYTES_MAX = 2048
 def judged(values, limits):
     if not values or any(value is None for value in values):
         return UNKNOWN
-    misses = [f"{value:.2f} > {limit:.2f}" for value, limit in zip(values, limits) if value > limit]
-    return FAILS if misses else HOLDS
+    return HOLDS if all(value <= limit for value, limit in zip(values, limits)) else FAILS
 
 
 def listed(values, digits=2):
     return " / ".join("-" if value is None else f"{value:.{digits}f}" for value in values)
 
 
+def with_range(values, digits=2, unit=""):
+    """The median, and what is least and greatest: a verdict whose limit lies between says less than its one word."""
+    if not values:
+        return "-"
+    return f"{median(values):.{digits}f}{unit} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
 def by_pipeline(title, limits, figures, scenario, to):
-    values = [figures.ratio(scenario, point, to) for point in BASE]
-    return title, f"<= {listed(limits)}", listed(values), judged(values, limits)
+    rounds = [figures.ratios(scenario, point, to) for point in BASE]
+    verdict = judged([median(values) for values in rounds], limits)
+    return title, f"<= {listed(limits)}", " / ".join(map(with_range, rounds)), verdict
 
 
 def open_loop(run):
@@ -31,29 +36,31 @@ def open_loop(run):
     loops = run.get("open_loop") or {}
     if HIT not in loops or REFERENCE not in loops:
         return title, "<= redis-server's own", "-", UNKNOWN
-    ours, theirs = (statistics.median(each["p99_us"] for each in loops[name]["rounds"]) for name in (HIT, REFERENCE))
-    return title, f"<= redis-server's own, {theirs:.0f} us", f"{ours:.0f} us", HOLDS if ours <= theirs else FAILS
+    ours, theirs = ([each["p99_us"] for each in loops[name]["rounds"]] for name in (HIT, REFERENCE))
+    return (title, f"<= redis-server's own, {with_range(theirs, 0, ' us')}", with_range(ours, 0, " us"),
+            judged([median(ours)], [median(theirs)]))
 
 
 def added_latency(figures, point, title):
-    ours, theirs = (figures.difference(name, point, REFERENCE, "p50_us") for name in (FORWARD, "haproxy"))
-    if ours is None or theirs is None:
-        return title, "<= haproxy's", listed([ours], 1) + " us", UNKNOWN
-    return title, f"<= haproxy's, {theirs:.1f} us", f"{ours:.1f} us", HOLDS if ours <= theirs else FAILS
+    ours, theirs = (figures.differences(name, point, REFERENCE, "p50_us") for name in (FORWARD, "haproxy"))
+    if not theirs:
+        return title, "<= haproxy's", with_range(ours, 1, " us"), UNKNOWN
+    return (title, f"<= haproxy's, {with_range(theirs, 1, ' us')}", with_range(ours, 1, " us"),
+            judged([median(ours)], [median(theirs)]))
 
 
 def workers(run, figures):
     title, goal = "two workers against one, throughput of GET hits", ">= 1.7"
     point = BASE[-1]
-    ratio = figures.ratio("hit, two workers", point, HIT, "rate")
-    if ratio is None:
+    ratios = figures.ratios("hit, two workers", point, HIT, "rate")
+    if not ratios:
         return title, goal, "-", UNKNOWN
     if run["cores"] < 4:
         cost = listed([figures.ratio("hit, two workers", each, HIT) for each in BASE])
         return title, goal, f"CPU per request {cost} of one worker's", f"{UNKNOWN}: needs 4 cores, not {run['cores']}"
     is_limit = figures.is_limited_by_load("hit, two workers", point)
-    verdict = HOLDS if ratio >= 1.7 else f"{UNKNOWN}: the load is the limit" if is_limit else FAILS
-    return title, goal, f"{ratio:.2f}", verdict
+    verdict = HOLDS if median(ratios) >= 1.7 else f"{UNKNOWN}: the load is the limit" if is_limit else FAILS
+    return title, goal, with_range(ratios), verdict
 
 
 def idle(run):
