@@ -25,6 +25,13 @@ def markdown(head, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
+def hits(ratios):
+    """At each pipeline; one figure where all are the same."""
+    texts = ["-" if ratio is None else f"{100 * ratio:.1f}" for ratio in ratios]
+    texts = texts if len(set(texts)) > 1 else texts[:1]
+    return "" if texts == ["-"] else " / ".join(texts) + " %"
+
+
 def base_table(figures):
     head = ["50 connections, 64 B, pipeline 1 / 16 / 64", "own CPU, us", "to redis-server's GET",
             "with all behind, us", "1000 requests/s", "p50 us", "p99 us", "hits"]
@@ -34,12 +41,11 @@ def base_table(figures):
             return [figures.median(name, point, what) for point in BASE]
         rates = [("-" if rate is None else f"{rate / 1000:.0f}") + "*" * figures.is_limited_by_load(name, point)
                  for rate, point in zip(all_points("rate"), BASE)]
-        ratio = figures.median(name, BASE[0], "hit_ratio")
         rows.append([name, " / ".join(map(short, all_points("own_us"))),
                      listed([figures.ratio(name, point) for point in BASE]),
                      " / ".join(map(short, all_points("total_us"))), " / ".join(rates),
                      " / ".join(map(short, all_points("p50_us"))), " / ".join(map(short, all_points("p99_us"))),
-                     "" if ratio is None else f"{100 * ratio:.1f} %"])
+                     hits(all_points("hit_ratio"))])
     return markdown(head, rows) + "\n\n\\* The load generator had no time left."
 
 
@@ -90,7 +96,7 @@ def second_load_table(run, figures):
 
 
 def goals_table(run):
-    return markdown(["goal", "limit", "measured", ""], goals(run))
+    return markdown(["goal", "limit", "median (least to greatest of the rounds)", ""], goals(run))
 
 
 def report(run):
