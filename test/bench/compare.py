@@ -35,6 +35,11 @@ FULL = {"rounds": 5, "seconds": 1.2}
 QUICK = {"rounds": 3, "seconds": 0.2}
 
 
+def absolute(path):
+    """Servers run in a folder of their own, from where a relative path leads elsewhere."""
+    return pathlib.Path(path).resolve()
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer scenarios, 3 rounds of 0.2 s")
@@ -44,7 +49,7 @@ def parse():
     parser.add_argument("--seconds", type=float, help="of each measurement, 1.2")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="these scenarios")
     parser.add_argument("--list", action="store_true", help="print the scenarios' names")
-    parser.add_argument("--build", default=ROOT / "build/release", help="where the programs are, build/release")
+    parser.add_argument("--build", type=absolute, default=ROOT / "build/release", help="where the programs are, build/release")
     parser.add_argument("--self-test", action="store_true", help="check what is computed, without any server")
     parser.add_argument("--report", metavar="FILE", help="print the tables of this JSON file")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path)
@@ -128,8 +133,8 @@ def main():
     if options.self_test:
         self_test.run()
         return
-    signal.signal(signal.SIGTERM, stop_on_signal)
-    signal.signal(signal.SIGINT, stop_on_signal)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop_on_signal)
     if options.report:
         run = json.loads(pathlib.Path(options.report).read_text())
     else:
