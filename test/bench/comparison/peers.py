@@ -38,8 +38,10 @@ CLIENTS_MAX = 15000
 CAPACITY = 100000  # more than there are keys to hit
 CACHE_TTL_MS = 3600 * 1000  # longer than a run, or what was cached at its begin would be fetched anew at its end
 CORES_FOR_TWO = 4  # two for the workers, two for what loads them
-# Version of each program: the words that ask for it.
-VERSIONS = {"redis-server": ["--version"], "memcached": ["-V"], "nutcracker": ["-V"], "haproxy": ["-v"]}
+NO_QUIC = "this build has no QUIC"  # as the program says it (src/server/lanes.hpp)
+REDIS = ("redis-server", "valkey-server")  # either will do, the first is preferred
+# Programs of which the first that is installed takes part, and the words that ask for its version.
+VERSIONS = ((REDIS, "--version"), (("memcached",), "-V"), (("nutcracker",), "-V"), (("haproxy",), "-v"))
 
 
 @dataclasses.dataclass
@@ -78,10 +80,10 @@ class Peers:
         for server in reversed(list(self.servers.values())):
             server.stop()
 
-    def program(self, name):
-        path = find(name)
+    def program(self, *names):
+        path = find(*names)
         if not path:
-            raise Missing(f"{name} is not installed (`make bench-deps` brings it)")
+            raise Missing(f"{names[0]} is not installed (`make bench-deps` brings it)")
         return path
 
     def built(self, name):
@@ -113,16 +115,20 @@ class Peers:
         self.gateway = self.spawn("gateway", *words)
         try:
             self.gateway.wait_until(lambda: (self.folder / "crt").exists() and (self.folder / "key").exists())
-        except Trouble:  # built without QUIC
+        except Trouble as why:
+            if NO_QUIC not in str(why):
+                raise
             self.gateway = None
             del self.servers["gateway"]
         tls = ["--tls-port", self.tls_port, "--tls-cert-file", self.folder / "crt", "--tls-key-file",
                self.folder / "key", "--tls-auth-clients", "no"] if self.gateway else []
-        self.redis = self.spawn("redis-server", self.program("redis-server"), "--bind", "127.0.0.1", "--port", port,
-                                "--unixsocket", self.socket, "--save", "", "--appendonly", "no", "--maxclients",
-                                CLIENTS_MAX, "--dir", self.folder, *tls)
+        self.redis = self.spawn_redis("redis-server", port, "--unixsocket", self.socket, *tls)
         self.redis.wait_until(lambda: accepts(port) and accepts_unix(self.socket))
         self.redis_port = port
+
+    def spawn_redis(self, name, port, *words):
+        return self.spawn(name, self.program(*REDIS), "--bind", "127.0.0.1", "--port", port, "--save", "",
+                          "--appendonly", "no", "--maxclients", CLIENTS_MAX, "--dir", self.folder, *words)
 
     def start_anteroom(self, name, *words, upstream=None, behind=None, is_cached=True, on_cores=None):
         port = free_port(self.ports)
@@ -179,9 +185,10 @@ class Peers:
 
     def versions(self):
         found = {"anteroom": output(self.built("anteroom"), "--version")}
-        for name, words in VERSIONS.items():
-            if find(name):
-                found[name] = output(find(name), *words)
+        for names, word in VERSIONS:
+            path = find(*names)
+            if path:
+                found[pathlib.Path(path).name] = output(path, word)
         return found
 
 
@@ -213,10 +220,9 @@ def two_workers(peers, name):
 
 
 def lone_redis(peers, name):
+    """A redis-server of its own, with nobody behind or before it."""
     port = free_port(peers.ports)
-    server = peers.spawn(name, peers.program("redis-server"), "--bind", "127.0.0.1", "--port", port, "--save", "",
-                         "--maxclients", CLIENTS_MAX, "--dir", peers.folder)
-    return Target(tcp(port), server.wait_until(lambda: accepts(port)), [])
+    return Target(tcp(port), peers.spawn_redis(name, port).wait_until(lambda: accepts(port)), [])
 
 
 STARTERS = {

@@ -126,9 +126,10 @@ def accepts_unix(path):
             return False
 
 
-def find(program):
-    """The path of an installed server, also where an ordinary user's PATH leaves sbin out."""
-    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin:/usr/local/sbin")
+def find(*programs):
+    """The path of the first of these that is installed, also where an ordinary user's PATH leaves sbin out."""
+    places = [(name, path) for name in programs for path in (None, "/usr/sbin:/sbin:/usr/local/sbin")]
+    return next(filter(None, (shutil.which(name, path=path) for name, path in places)), None)
 
 
 def ask(port, *words):

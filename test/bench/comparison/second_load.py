@@ -43,7 +43,7 @@ class SecondLoad:
         self.peers = peers
         self.points = [Point(16)] if options.quick else BASE
         self.rounds = 1 if options.quick else options.rounds
-        self.program = next(filter(None, map(find, PROGRAMS)), None)
+        self.program = find(*PROGRAMS)
 
     def planned_seconds(self):
         return len(self.points) * self.rounds * len(CASES) * 0.7 + 2 if self.program else 0
