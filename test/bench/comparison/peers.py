@@ -1,4 +1,7 @@
-"""Which servers take part, and how each is started. One is started when it is first asked for, and stays."""
+"""Which servers take part, and how each is started. One is started when it is first asked for, and stays.
+
+Behind all front-ends is one redis-server with the keys of all their scenarios. What they are compared with is another.
+"""
 
 import dataclasses
 import os
@@ -51,6 +54,9 @@ class Target:
     own: Server
     behind: list
     info_port: int = 0  # where INFO tells hits and misses of the cache; 0 is nowhere
+
+    def port(self):
+        return self.where[self.where.index("--port") + 1]
 
 
 class Missing(Exception):
@@ -107,7 +113,7 @@ class Peers:
         return self.targets[key]
 
     def start_redis(self):
-        """The gateway comes first, because it makes the certificate of the TLS port, too."""
+        """The one behind the front-ends. The gateway comes first, because it makes the certificate of the TLS port, too."""
         self.gateway_port, port, self.tls_port = (free_port(self.ports) for _ in range(3))
         words = [self.built("anteroom"), "gateway", "--listen", f"127.0.0.1:{self.gateway_port}", "--upstream",
                  f"unix://{self.socket}", "--workers", "1", "--tls-self-signed", "--tls-cert",
@@ -124,7 +130,7 @@ class Peers:
                self.folder / "key", "--tls-auth-clients", "no"] if self.gateway else []
         self.redis = self.spawn_redis("redis-server", port, "--unixsocket", self.socket, *tls)
         self.redis.wait_until(lambda: accepts(port) and accepts_unix(self.socket))
-        self.redis_port = port
+        self.upstream = Target(tcp(port), self.redis, [])
 
     def spawn_redis(self, name, port, *words):
         return self.spawn(name, self.program(*REDIS), "--bind", "127.0.0.1", "--port", port, "--save", "",
@@ -226,13 +232,13 @@ def lone_redis(peers, name):
 
 
 STARTERS = {
-    "redis": lambda peers, name: Target(tcp(peers.redis_port), peers.redis, []),
+    "redis": lone_redis,
     "hit": lambda peers, name: peers.start_anteroom(name, "--capacity", CAPACITY),
     "miss": lambda peers, name: peers.start_anteroom(name, "--capacity", "64"),
     "zipf90": cache_for(90),
     "zipf99": cache_for(99),
     "forward-unix": Peers.uncached,
-    "forward-tcp": lambda peers, name: peers.uncached(name, upstream=f"redis://127.0.0.1:{peers.redis_port}"),
+    "forward-tcp": lambda peers, name: peers.uncached(name, upstream=f"redis://127.0.0.1:{peers.upstream.port()}"),
     "forward-tls": Peers.over_tls,
     "forward-quic": Peers.over_quic,
     "two-workers": two_workers,

@@ -16,6 +16,7 @@ SHARE_OFF = 0.03  # how far a hit ratio may be from what its scenario is about
 # For each round. A virtual machine that stops for some ms makes the p99 of that second ten times as long, whatever is
 # measured: the median of many short windows is that of the servers.
 OPEN_LOOP_WINDOWS = 4
+HOLDING = ("redis", "memcached")  # targets with keys of their own; those of the others are at the redis-server behind
 OPEN_LOOP_OF = (REFERENCE, "hit")
 
 
@@ -78,12 +79,10 @@ class Runner:
                 self.left_out[scenario.name] = str(why)
             return False
         words = scenario.keys.words(value_bytes)
-        stores = [(target.where, target)] if scenario.target == "memcached" else \
-            [(["--path", str(self.peers.socket)], None)]
-        for where, server in stores:
-            if (*where, *words) not in self.filled:
-                self.filled.add((*where, *words))
-                self.finish(f"filling for {scenario.name}", self.load(*where, "--fill", *words), server)
+        store = target if scenario.target in HOLDING else self.peers.upstream
+        if (*store.where, *words) not in self.filled:
+            self.filled.add((*store.where, *words))
+            self.finish(f"filling for {scenario.name}", self.load(*store.where, "--fill", *words), store)
         if scenario.share_wanted and (scenario.name, value_bytes) not in self.filled:
             self.filled.add((scenario.name, value_bytes))
             self.finish(f"warming {scenario.name}", self.load(*target.where, *words, *scenario.words, "--pipeline",

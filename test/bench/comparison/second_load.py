@@ -6,6 +6,7 @@ that come and go, and two CONFIG GETs, beside at least 50,000 requests.
 
 import csv
 import dataclasses
+import re
 import subprocess
 import time
 
@@ -49,8 +50,7 @@ class SecondLoad:
         return len(self.points) * self.rounds * len(CASES) * 0.7 + 2 if self.program else 0
 
     def ask(self, target, pipeline, requests, what):
-        place = dict(zip(target.where[::2], target.where[1::2]))
-        words = [self.program, "-h", place["--host"], "-p", place["--port"], "-c", "50", "-d", "64", "-r", str(KEYS),
+        words = [self.program, "-h", "127.0.0.1", "-p", target.port(), "-c", "50", "-d", "64", "-r", str(KEYS),
                  "-P", str(pipeline), "-n", str(requests), "--csv", *what]
         done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S,
                               preexec_fn=prepare_child({cores()[1]}))
@@ -68,16 +68,20 @@ class SecondLoad:
         return {"own_us": (target.own.cpu_ns() - before) / 1000 / requests, **said}
 
     def misses(self):
-        """Of keys that are not at redis-server, and of those that the cache does not have."""
-        stats = ask(self.peers.redis_port, "INFO", "stats")
-        at_redis = next(line for line in stats.splitlines() if line.startswith("keyspace_misses:"))
-        return int(at_redis.partition(":")[2]), int(info(self.peers.target("hit").info_port)["cache_misses"])
+        """Of keys that are not at either redis-server, and of those that the cache does not have."""
+        stats = [ask(target.port(), "INFO", "stats") for target in self.stores()]
+        at_redis = [int(re.search(r"^keyspace_misses:(\d+)", each, re.MULTILINE)[1]) for each in stats]
+        return *at_redis, int(info(self.peers.target("hit").info_port)["cache_misses"])
+
+    def stores(self):
+        return self.peers.target("redis"), self.peers.upstream
 
     def run(self):
         """A B B A, as Runner does it; a figure of GETs that hit nothing would say nothing, so these end the run."""
         if not self.program:
             raise Missing(f"{PROGRAMS[0]} is not installed (`make bench-deps` brings it)")
-        self.ask(self.peers.target("redis"), 64, FILL_REQUESTS, ("-t", "set"))
+        for target in self.stores():
+            self.ask(target, 64, FILL_REQUESTS, ("-t", "set"))
         self.ask(self.peers.target("hit"), 64, FILL_REQUESTS, GET)
         before = self.misses()
         rows = []
@@ -88,6 +92,6 @@ class SecondLoad:
                      for name, *_ in CASES]
         after = self.misses()
         if after != before:
-            raise Trouble(f"redis-benchmark's GETs missed: {before} misses at redis-server and in the cache before, "
+            raise Trouble(f"redis-benchmark's GETs missed: at both redis-servers and in the cache {before} before, "
                           f"{after} after")
         return figures.summary({"program": output(self.program, "--version"), "results": rows})
