@@ -25,7 +25,7 @@ import time
 
 from comparison import figures, plot, report, self_test
 from comparison.peers import Missing, Peers
-from comparison.process import Trouble
+from comparison.process import FAILURES
 from comparison.runner import Runner
 from comparison.scenarios import SCENARIOS
 from comparison.second_load import SecondLoad
@@ -91,21 +91,12 @@ def measure_with(runner, peers, options):
         runner.rounds(lambda point, count: print(f"{time.monotonic() - started:6.0f} s: {count} scenarios at "
                                                  f"{point.label()}", flush=True))
         if not options.only:
-            run["open_loop"] = runner.open_loop()
+            run["open_loop"] = runner.attempt("the open loop", runner.open_loop)
             run["idle"] = runner.idle()
-            run["second_load"] = asked_by_another(second)
+            run["second_load"] = runner.attempt("the second load", second.run)
     finally:
         runner.stop()
-    return figures.summary({**run, "left_out": runner.left_out, "results": runner.results})
-
-
-def asked_by_another(second):
-    """What redis-benchmark makes of the same servers; None where it is missing."""
-    try:
-        return second.run()
-    except Missing as why:
-        print(f"left out: the second load: {why}", flush=True)
-        return None
+    return figures.summary({**run, "left_out": runner.left_out, "failed": runner.failed, "results": runner.results})
 
 
 def stop_on_signal(number, _):
@@ -141,13 +132,15 @@ def main():
         try:
             with tempfile.TemporaryDirectory(prefix="compare-") as folder:
                 run = measure(options, folder)
-        except (Trouble, Missing) as why:
+        except (*FAILURES, Missing) as why:
             sys.exit(f"compare: {why}")
         write(options.json, as_json(run))
         write(options.svg, plot.svg(run))
     print(f"\n{report.report(run)}")
     if not options.report:
         print(f"\nwritten: {options.json}, {options.svg}")
+        if run["failed"]:
+            sys.exit(f"compare: failed: {', '.join(run['failed'])}")
 
 
 main()

@@ -41,7 +41,8 @@ class Figures:
     def is_limited_by_load(self, scenario, point):
         """Whether the load generator had no time left, so that the server may have had some."""
         load_us, rate = self.median(scenario, point, "load_us"), self.median(scenario, point, "rate")
-        return load_us is not None and load_us * rate > 0.9e6
+        cores = self.median(scenario, point, "load_cores") or 1  # earlier runs had one
+        return load_us is not None and load_us * rate > 0.9e6 * cores
 
 
 def summary(run):

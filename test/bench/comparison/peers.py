@@ -10,7 +10,7 @@ import re
 import subprocess
 
 from .process import Server, Trouble, accepts, accepts_unix, ask, cores, find, free_port
-from .scenarios import MANY_KEYS, ZIPF_EXPONENT, lru_capacity
+from .scenarios import CORES_FOR_TWO, MANY_KEYS, ZIPF_EXPONENT, lru_capacity
 
 HAPROXY = """
 global
@@ -40,7 +40,6 @@ bench:
 CLIENTS_MAX = 15000
 CAPACITY = 100000  # more than there are keys to hit
 CACHE_TTL_MS = 3600 * 1000  # longer than a run, or what was cached at its begin would be fetched anew at its end
-CORES_FOR_TWO = 4  # two for the workers, two for what loads them
 NO_QUIC = "this build has no QUIC"  # as the program says it (src/server/lanes.hpp)
 REDIS = ("redis-server", "valkey-server")  # either will do, the first is preferred
 # Programs of which the first that is installed takes part, and the words that ask for its version.
@@ -107,7 +106,7 @@ class Peers:
             try:
                 start = STARTERS[name]
                 self.targets[key] = start(self, name, *get_sizes) if key[1] else start(self, name)
-            except Missing as why:
+            except (Missing, Trouble) as why:  # what could not start once is not tried anew
                 self.missing[name] = str(why)
                 raise
         return self.targets[key]

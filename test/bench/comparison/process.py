@@ -19,7 +19,11 @@ LOG_LINES = 15
 
 
 class Trouble(Exception):
-    """The run cannot go on; its text says why."""
+    """What is measured cannot be; its text says why."""
+
+
+# What may happen to one part of a run, and must not take the others along.
+FAILURES = (Trouble, subprocess.TimeoutExpired, OSError)
 
 
 def cores():

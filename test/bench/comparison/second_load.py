@@ -76,6 +76,9 @@ class SecondLoad:
     def stores(self):
         return self.peers.target("redis"), self.peers.upstream
 
+    def round(self, pipeline, cases):
+        return {name: self.measure(target, what, pipeline) for name, target, what in cases}
+
     def run(self):
         """A B B A, as Runner does it; a figure of GETs that hit nothing would say nothing, so these end the run."""
         if not self.program:
@@ -86,8 +89,7 @@ class SecondLoad:
         before = self.misses()
         rows = []
         for point in self.points:
-            rounds = [{name: self.measure(target, what, point.pipeline) for name, target, what in in_turn(CASES, number)}
-                      for number in range(self.rounds)]
+            rounds = [self.round(point.pipeline, in_turn(CASES, number)) for number in range(self.rounds)]
             rows += [{"scenario": name, **dataclasses.asdict(point), "rounds": [each[name] for each in rounds]}
                      for name, *_ in CASES]
         after = self.misses()
