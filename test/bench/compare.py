@@ -19,6 +19,7 @@ import pathlib
 import platform
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -49,7 +50,8 @@ def parse():
     parser.add_argument("--seconds", type=float, help="of each measurement, 1.2")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="these scenarios")
     parser.add_argument("--list", action="store_true", help="print the scenarios' names")
-    parser.add_argument("--build", type=absolute, default=ROOT / "build/release", help="where the programs are, build/release")
+    parser.add_argument("--build", type=absolute, default=ROOT / "build/release",
+                        help="where the programs are, build/release")
     parser.add_argument("--self-test", action="store_true", help="check what is computed, without any server")
     parser.add_argument("--report", metavar="FILE", help="print the tables of this JSON file")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path)
@@ -71,6 +73,16 @@ def cpu_model():
     return found.group(1) if found else platform.machine()
 
 
+def revision():
+    """Of the tree that this program is in; None outside of git."""
+    try:
+        done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True,
+                              timeout=10)
+    except FAILURES:
+        return None
+    return done.stdout.strip() or None
+
+
 def measure(options, folder):
     peers = Peers(folder, options.build)
     try:
@@ -81,7 +93,8 @@ def measure(options, folder):
 
 
 def measure_with(runner, peers, options):
-    run = {"cpu": cpu_model(), "cores": len(os.sched_getaffinity(0)), "kernel": platform.release(),
+    run = {"revision": revision(), "arguments": sys.argv[1:], "cpu": cpu_model(),
+           "cores": len(os.sched_getaffinity(0)), "kernel": platform.release(),
            "rounds": options.rounds, "seconds": options.seconds, "versions": peers.versions()}
     second = SecondLoad(peers, options)
     planned_seconds = runner.planned_seconds() + (0 if options.only else second.planned_seconds())

@@ -112,7 +112,7 @@ class Peers:
         return self.targets[key]
 
     def start_redis(self):
-        """The one behind the front-ends. The gateway comes first, because it makes the certificate of the TLS port, too."""
+        """The one behind the front-ends. The gateway comes first, because it makes the TLS port's certificate, too."""
         self.gateway_port, port, self.tls_port = (free_port(self.ports) for _ in range(3))
         words = [self.built("anteroom"), "gateway", "--listen", f"127.0.0.1:{self.gateway_port}", "--upstream",
                  f"unix://{self.socket}", "--workers", "1", "--tls-self-signed", "--tls-cert",

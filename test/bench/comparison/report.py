@@ -99,12 +99,26 @@ def goals_table(run):
     return markdown(["goal", "limit", "median (least to greatest of the rounds)", ""], goals(run))
 
 
+def about(run):
+    """Of what the run was; earlier ones do not tell their arguments and the tree's revision."""
+    parts = [f"{run['cpu']}, {run['cores']} cores, Linux {run['kernel']}",
+             f"{run['rounds']} rounds of {run['seconds']} s",
+             ", ".join(f"{name} {version_in(text)}" for name, text in run["versions"].items())]
+    if run.get("revision"):
+        parts.append(f"revision {run['revision']}")
+    if "arguments" in run:
+        parts.append(" ".join(["compare.py", *run["arguments"]]))
+    return "; ".join(parts)
+
+
+def left_out(run):
+    """One line each: the reasons have the ends of logs behind them, which the JSON keeps."""
+    return "\n".join(f"* left out: {name}: {why.splitlines()[0]}" for name, why in (run.get("left_out") or {}).items())
+
+
 def report(run):
     figures = Figures(run)
-    about = (f"{run['cpu']}, {run['cores']} cores, Linux {run['kernel']}; "
-             f"{run['rounds']} rounds of {run['seconds']} s; "
-             + ", ".join(f"{name} {version_in(text)}" for name, text in run["versions"].items()))
     varied = every_point_table(figures) or varied_table(figures)
-    parts = [about, base_table(figures), varied, alone_table(figures), second_load_table(run, figures),
-             goals_table(run)]
+    parts = [about(run), base_table(figures), varied, alone_table(figures), second_load_table(run, figures),
+             goals_table(run), left_out(run)]
     return "\n\n".join(part for part in parts if part)

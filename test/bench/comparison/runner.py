@@ -62,10 +62,10 @@ class Runner:
     def load(self, *words, core=None):
         """One kv_load. Each has its own order of keys: what the one before it asked for, a cache would still have."""
         self.loads += 1
-        program = [str(self.peers.built("kv_load")), "--cpu", str(cores()[1] if core is None else core), "--seed", str(self.loads),
-                   *map(str, words)]
-        process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   text=True)
+        core = cores()[1] if core is None else core
+        program = [self.peers.built("kv_load"), "--cpu", core, "--seed", self.loads, *words]
+        process = subprocess.Popen([str(word) for word in program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
         self.running.append(process)
         return process
 
