@@ -44,8 +44,8 @@ class Runner:
 
     def leave_out(self, name, why):
         if name not in self.left_out:
-            print(f"left out: {name}: {why}", flush=True)
-            self.left_out[name] = str(why)
+            self.left_out[name] = str(why).removeprefix(f"{name}: ")
+            print(f"left out: {name}: {self.left_out[name]}", flush=True)
 
     def attempt(self, name, step):
         """What step() returns; None, and the run goes on, where a program is missing or something fails."""
@@ -254,10 +254,11 @@ class Runner:
 
 
 def cache_counts(target):
+    """Hits and misses; an MGET is one of either, and counted apart from GETs."""
     if not target.info_port:
         return 0, 0
     counts = info(target.info_port)
-    return int(counts["cache_hits"]), int(counts["cache_misses"])
+    return tuple(int(counts[f"cache_{what}"]) + int(counts[f"cache_snapshot_{what}"]) for what in ("hits", "misses"))
 
 
 def hit_ratio(before, after):
