@@ -132,7 +132,7 @@ class Asker final : private net::StreamEvents {
       if (received_ == 0) is_error_ = bytes.front() == '-';
       const std::size_t line = bytes.find('\n');
       const std::size_t left =
-          is_error_ ? (line == bytes.npos ? bytes.size() + 1 : line + 1) : reply_bytes_ - received_;
+          is_error_ ? (line == std::string_view::npos ? bytes.size() + 1 : line + 1) : reply_bytes_ - received_;
       if (left > bytes.size()) {
         received_ += bytes.size();
         return ended;
