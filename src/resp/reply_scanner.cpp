@@ -4,6 +4,7 @@
 
 #include "base/ascii.hpp"
 #include "base/parse_int.hpp"
+#include "resp/plain_header.hpp"
 
 namespace anteroom::resp {
 namespace {
@@ -11,12 +12,20 @@ namespace {
 // Levels kept for the next reply; a script's very deep one gives its memory back.
 constexpr std::size_t kLevelsKept = 64;
 
+constexpr std::string_view kOk = "+OK\r\n";
+
 constexpr bool has_length(char type) noexcept { return std::string_view("$!=*%~>|").contains(type); }
 constexpr bool has_text(char type) noexcept { return std::string_view("+-:,#(").contains(type); }
 
 }  // namespace
 
 ReplyScanner::Result ReplyScanner::scan(std::string_view bytes) noexcept {
+  if (state_ == State::kType && !is_inside_) {
+    if (const std::size_t size = plain_reply(bytes); size > 0) {
+      type_ = bytes.front();
+      return {Step::kReply, size};
+    }
+  }
   std::size_t at = 0;
   while (at < bytes.size() && state_ != State::kFailed) {
     if (state_ == State::kData) {
@@ -35,6 +44,19 @@ ReplyScanner::Result ReplyScanner::scan(std::string_view bytes) noexcept {
     }
   }
   return {state_ == State::kFailed ? Step::kError : Step::kNeedMore, at};
+}
+
+// The size of the reply that `bytes` begin with, if it is one of those that nearly all are, and whole; else 0. Only the
+// states judge what is wrong.
+std::size_t ReplyScanner::plain_reply(std::string_view bytes) const noexcept {
+  if (bytes.starts_with(kOk) && options_.line_bytes_max >= kOk.size()) return kOk.size();
+  const char* at = bytes.data();
+  const char* const end = at + bytes.size();
+  const std::size_t size = plain_header('$', at, end);
+  if (size == kNotPlain || static_cast<std::size_t>(end - at) < size + kLineEndBytes || !is_line_end(at + size))
+    return 0;
+  const bool is_allowed = static_cast<std::int64_t>(size) <= options_.bulk_bytes_max;
+  return is_allowed ? static_cast<std::size_t>(at - bytes.data()) + size + kLineEndBytes : 0;
 }
 
 ReplyScanner::Verdict ReplyScanner::take(char c) noexcept {

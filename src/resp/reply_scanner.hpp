@@ -76,6 +76,7 @@ class ReplyScanner {
   };
   static constexpr std::int64_t kStreamed = -1;
 
+  [[nodiscard]] std::size_t plain_reply(std::string_view bytes) const noexcept;
   Verdict take(char c) noexcept;
   Verdict take_type(char c) noexcept;
   Verdict take_text(char c) noexcept;

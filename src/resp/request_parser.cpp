@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/parse_int.hpp"
+#include "resp/plain_header.hpp"
 
 namespace anteroom::resp {
 namespace {
@@ -11,17 +12,9 @@ namespace {
 // A connection that once sent a huge command gives that memory back; up to here keeping it saves allocations.
 constexpr std::size_t kArgsKept = 1024;
 constexpr std::size_t kUnquotedBytesKept = 1024;
-// '\r' and whatever follows it: like Redis we do not insist on '\n'.
-constexpr std::size_t kLineEndBytes = 2;
-
-// A header of a plain command: its type, one to four digits, CRLF. An argument that is not empty makes its own header
-// be followed by so much that these bytes are always there.
-constexpr std::ptrdiff_t kPlainHeaderBytes = 7;
-constexpr unsigned kPlainNumberMax = 9999;
 constexpr unsigned kPlainArgsMax = 64;
 constexpr std::size_t kPlainBytesMax =
     kPlainHeaderBytes + kPlainArgsMax * (kPlainHeaderBytes + kPlainNumberMax + kLineEndBytes);
-constexpr unsigned kNotPlain = ~0U;
 
 // Two words tell heads of these lengths apart: of GET it is 13 bytes, "*2\r\n$3\r\nGET\r\n".
 constexpr std::size_t kHeadBytesMin = sizeof(std::uint64_t);
@@ -31,26 +24,6 @@ std::uint64_t word_at(const char* from) noexcept {
   std::uint64_t word;
   std::memcpy(&word, from, sizeof word);
   return word;
-}
-
-// Above 9 if it is none.
-unsigned digit_at(const char* at) noexcept { return static_cast<unsigned>(*at) - '0'; }
-
-bool is_line_end(const char* at) noexcept { return std::memcmp(at, "\r\n", kLineEndBytes) == 0; }
-
-// The number in the header that begins at `at`, which then points behind it; kNotPlain if there is no plain header.
-inline unsigned plain_header(char type, const char*& at, const char* end) noexcept {
-  if (end - at < kPlainHeaderBytes || *at != type) return kNotPlain;
-  unsigned number = digit_at(at + 1);
-  if (number > 9) return kNotPlain;
-  at += 2;
-  // Behind a leading zero no other digit may follow.
-  while (*at != '\r' && digit_at(at) <= 9 && number != 0 && number <= kPlainNumberMax / 10) {
-    number = number * 10 + digit_at(at++);
-  }
-  if (!is_line_end(at)) return kNotPlain;
-  at += kLineEndBytes;
-  return number;
 }
 
 // Strangers' limits, and such as a plain command could reach, are for the states to check.

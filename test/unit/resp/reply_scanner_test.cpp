@@ -50,6 +50,20 @@ Lines scan(std::string_view input, const ReplyScanner::Options& options = {}) {
       input, [&options](const test::Pieces& pieces) { return scan_pieces(pieces, options); });
 }
 
+// Whole strings with short headers are read at once, and byte by byte otherwise.
+TEST(ReplyScanner, StringsOfAnyLengthEndAtTheSamePlaceHoweverTheyCome) {
+  for (const std::size_t size : {0u, 1u, 9u, 10u, 99u, 100u, 999u, 1000u, 9999u, 10000u, 12345u}) {
+    const std::string reply = "$" + std::to_string(size) + "\r\n" + std::string(size, 'x') + "\r\n";
+    const std::string wrong = "$" + std::to_string(size) + "\r\n" + std::string(size, 'x') + "y\r\n";
+    for (const std::string& replies : {reply + "+OK\r\n" + reply, "+OK\r\n" + wrong, reply + wrong}) {
+      test::Pieces bytes;
+      for (std::size_t i = 0; i < replies.size(); ++i) bytes.push_back(std::string_view(replies).substr(i, 1));
+      EXPECT_EQ(scan_pieces({replies}, {}), scan_pieces(bytes, {})) << size;
+    }
+    EXPECT_EQ(scan_pieces({reply}, {}), Lines{"$ " + reply});
+  }
+}
+
 TEST(ReplyScanner, EveryLegalReplyEndsWhereItEnds) {
   const std::vector<std::string> replies{
       "+OK\r\n",
