@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/byte_queue.hpp"
@@ -184,8 +185,13 @@ class WriteGuard {
  public:
   WriteGuard() = default;
   ~WriteGuard() { release(); }
-  WriteGuard(WriteGuard&& other) noexcept;
-  WriteGuard& operator=(WriteGuard&& other) noexcept;
+  WriteGuard(WriteGuard&& other) noexcept { take(other); }
+  WriteGuard& operator=(WriteGuard&& other) noexcept {
+    if (this == &other) return *this;
+    release();
+    take(other);
+    return *this;
+  }
 
   /// Drops and detaches for the second time; then guards nothing.
   void release() noexcept {
@@ -201,6 +207,14 @@ class WriteGuard {
  private:
   friend class Cache;
   void end() noexcept;
+  void take(WriteGuard& other) noexcept {
+    cache_ = std::exchange(other.cache_, nullptr);
+    if (cache_ == nullptr) return;
+    all_ = std::exchange(other.all_, false);
+    count_ = std::exchange(other.count_, 0u);
+    for (std::size_t i = 0; i < kInlineKeys; ++i) inline_[i] = other.inline_[i];
+    more_hashes_ = std::move(other.more_hashes_);
+  }
   struct Written {
     std::uint64_t hash = 0;
     std::uint64_t activity = KeyActivity::kUnknown;  // as of the first drop

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "cache/cache.hpp"
@@ -40,19 +39,6 @@ void Cache::end_write(std::uint64_t key_hash, std::uint64_t activity) noexcept {
 
 void Cache::end_write_of_all() noexcept {
   if (rules_.ack_drops) bump_all_epochs();
-}
-
-WriteGuard::WriteGuard(WriteGuard&& other) noexcept { *this = std::move(other); }
-
-WriteGuard& WriteGuard::operator=(WriteGuard&& other) noexcept {
-  if (this == &other) return *this;
-  release();
-  cache_ = std::exchange(other.cache_, nullptr);
-  all_ = std::exchange(other.all_, false);
-  count_ = std::exchange(other.count_, 0u);
-  std::ranges::copy(other.inline_, inline_);
-  more_hashes_ = std::move(other.more_hashes_);
-  return *this;
 }
 
 void WriteGuard::end() noexcept {

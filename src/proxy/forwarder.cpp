@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.hpp"
 #include "command/key_extraction.hpp"
 #include "command/reply_shape.hpp"
 #include "command/table.hpp"
@@ -151,8 +150,7 @@ void Forwarder::send_own(upstream::Link& link, std::string_view command, Done do
     answer_with_error(record, *refused);
     return;
   }
-  const auto submitted = link.submit(add(std::move(record)), command);
-  ANTEROOM_CHECK(!submitted);
+  link.append(add(std::move(record)), command);
 }
 
 void Forwarder::send_own(const upstream::Lane& lane, std::string_view command, Done done) {
@@ -178,8 +176,7 @@ void Forwarder::read_on_link(const upstream::Lane& lane, std::string_view comman
     answer_with_error(record, *refused);
     return;
   }
-  const auto submitted = link->submit(add(std::move(record)), command);
-  ANTEROOM_CHECK(!submitted);
+  link->append(add(std::move(record)), command);
 }
 
 Forwarder::Guarded Forwarder::set_effect(Record& record, const Request& request) {
@@ -268,8 +265,11 @@ void Forwarder::send_for(Session& session, ReplyQueue::Slot slot, const Request&
   const bool is_link_up = link->state() == upstream::Link::State::kUp;
   const std::optional<base::Duration> timeout = record.special ? record.special->timeout : std::nullopt;
   const upstream::RequestId id = add(std::move(record));
-  const auto submitted = timeout ? link->submit(id, bytes, *timeout) : link->submit(id, bytes);
-  ANTEROOM_CHECK(!submitted);
+  if (timeout) {
+    link->append(id, bytes, *timeout);
+  } else {
+    link->append(id, bytes);
+  }
   guard(id, guarded, is_link_up);
   session.services().metrics.commands_forwarded.add();
   if (may_replicate(request)) session.note_write();

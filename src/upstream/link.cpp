@@ -54,7 +54,12 @@ std::optional<base::StagedError> Link::refusal(std::size_t command_bytes) {
 }
 
 std::optional<base::StagedError> Link::submit(RequestId id, std::string_view command, base::Duration timeout) {
-  if (auto refused = refusal(command.size())) return refused;
+  auto refused = refusal(command.size());
+  if (!refused) append(id, command, timeout);
+  return refused;
+}
+
+void Link::append(RequestId id, std::string_view command, base::Duration timeout) {
   last_used_ = context_.loop.now();
   fsm_.submit(id, command.size(), timeout);
   out_.append(command);
@@ -62,7 +67,6 @@ std::optional<base::StagedError> Link::submit(RequestId id, std::string_view com
   if (is_over_marks(1)) congested_ = true;
   if (state_ == State::kIdle) dial();
   if (state_ == State::kUp) schedule_flush();
-  return std::nullopt;
 }
 
 bool Link::end_backoff_early() {

@@ -125,6 +125,9 @@ class Link final : private net::StreamEvents {
   [[nodiscard]] std::optional<base::StagedError> submit(RequestId id, std::string_view command, base::Duration timeout);
   /// Why submit() would refuse a command of this size now; may end a pause.
   [[nodiscard]] std::optional<base::StagedError> refusal(std::size_t command_bytes);
+  /// The same as submit(). REQUIRES: nothing has happened to the link since refusal() gave no reason against it.
+  void append(RequestId id, std::string_view command) { append(id, command, options_.response_timeout); }
+  void append(RequestId id, std::string_view command, base::Duration timeout);
   /// More is queued than is good: stop producing until on_ready(kDrained).
   [[nodiscard]] bool is_congested() const noexcept { return congested_; }
   /// Fails everything that waits and never dials again.
