@@ -87,6 +87,7 @@ struct TableAllocator {
 class Index {
  public:
   static constexpr std::size_t kBucketBytes = 12;
+  static constexpr std::size_t kCacheLineBytes = 64;
 
   /// `arena`, `seed` and `memory`, from which it takes bytes_for(entries), outlive it.
   Index(const Arena& arena, const base::HashSeed& seed, std::size_t entries, TableMemory& memory)
@@ -153,8 +154,6 @@ class Index {
   // At 0.85 a bucket costs 14 bytes an entry and a probe stays within one or two cache lines; the table itself would
   // only grow beyond this.
   static constexpr float kLoadMax = 0.9f;
-
-  static constexpr std::size_t kCacheLineBytes = 64;
 
   struct AnyKey {};
   struct AnyName {};

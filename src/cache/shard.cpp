@@ -10,8 +10,6 @@
 namespace anteroom::cache {
 namespace {
 
-constexpr std::size_t kCacheLineBytes = 64;
-
 EntryStore::Limits store_limits(const Options& options, const Shard::Limits& limits, std::size_t other_bytes) {
   return {.entries = limits.entries, .bytes = limits.bytes, .other_bytes = other_bytes, .policy = options.policy};
 }
@@ -36,7 +34,7 @@ void Shard::prefetch_entry(std::uint64_t hash) const noexcept {
   if (entry == nullptr) return;
   // It may be gone by now: its place is still there, and nobody reads it here.
   __builtin_prefetch(entry);
-  __builtin_prefetch(entry + kCacheLineBytes);
+  __builtin_prefetch(entry + Index::kCacheLineBytes);
 }
 
 // Nearly every read is GET of a fresh value that is copied, which needs none of what the rest does.
