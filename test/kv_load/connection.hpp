@@ -28,7 +28,8 @@ struct Tally {
 class Connection {
  public:
   /// `fd` is connected and does not block. At most `limit` requests (at least one) are under way at a time.
-  Connection(Fd fd, Protocol protocol, std::size_t limit) : fd_(std::move(fd)), scanner_(protocol), owed_(limit) {}
+  Connection(Fd fd, ReplyScanner scanner, std::size_t limit)
+      : fd_(std::move(fd)), scanner_(std::move(scanner)), owed_(limit) {}
 
   [[nodiscard]] int fd() const { return fd_.value(); }
   [[nodiscard]] bool has_room() const { return owed_.has_room(); }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kv_load/load.hpp"
@@ -24,9 +25,15 @@ constexpr int kPatienceMs = 5'000;
 
 void print_sizes(const Options& options) {
   const KeyFormat keys = KeyFormat::of(options.prefix, options.draws.keys);
-  const RequestForm get =
-      options.mget > 0 ? RequestForm::mget(keys, options.mget) : RequestForm::get(options.protocol, keys);
-  std::printf("%zu %zu\n", get.bytes(), reply_bytes(options.protocol, keys, options.value_bytes, options.mget));
+  const auto [protocol, value_bytes] = std::pair(options.protocol, options.value_bytes);
+  if (options.draws.sets_percent == 100) {
+    std::printf("%zu %zu\n", RequestForm::set(protocol, keys, value_bytes).bytes(), reply_bytes_of_set(protocol));
+    return;
+  }
+  constexpr std::string_view kPttl = ":-1\r\n";  // what the load writes never expires
+  const std::size_t more = options.has_pttl ? kPttl.size() : 0;
+  std::printf("%zu %zu\n", form_of_read(options).bytes(),
+              more + reply_bytes(protocol, keys, value_bytes, options.mget));
 }
 
 /// One request to which any server answers, and its reply.
@@ -51,7 +58,7 @@ void be_idle(const Options& options) {
   std::vector<Connection> connections;
   connections.reserve(options.connections);
   for (std::size_t i = 0; i < options.connections; ++i) {
-    connections.emplace_back(connect_to(options.place), options.protocol, 1);
+    connections.emplace_back(connect_to(options.place), ReplyScanner(options.protocol), 1);
     ping(connections.back(), options.protocol);
   }
   std::puts("idle");

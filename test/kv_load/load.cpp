@@ -21,16 +21,23 @@ std::size_t limit_of(const Options& options, std::size_t request_bytes) {
   return options.rate > 0 ? std::min<std::size_t>(by_bytes, 1024) : options.pipeline;
 }
 
-RequestForm form_of_get(const Options& options, const KeyFormat& keys) {
-  return options.mget > 0 ? RequestForm::mget(keys, options.mget) : RequestForm::get(options.protocol, keys);
+ReplyScanner scanner_for(const Options& options) {
+  const bool has_two = options.has_pttl && options.mode == Options::Mode::kLoad;
+  return ReplyScanner(options.protocol, has_two ? 2 : 1);
 }
 
 }  // namespace
 
+RequestForm form_of_read(const Options& options) {
+  const KeyFormat keys = KeyFormat::of(options.prefix, options.draws.keys);
+  if (options.has_pttl) return RequestForm::get_and_pttl(keys);
+  return options.mget > 0 ? RequestForm::mget(keys, options.mget) : RequestForm::get(options.protocol, keys);
+}
+
 RequestSource::RequestSource(const Options& options)
     : is_fill_(options.mode == Options::Mode::kFill),
       keys_(options.draws.keys),
-      get_(form_of_get(options, KeyFormat::of(options.prefix, keys_))),
+      read_(form_of_read(options)),
       set_(RequestForm::set(options.protocol, KeyFormat::of(options.prefix, keys_), options.value_bytes)),
       draws_(options.draws) {}
 
@@ -40,7 +47,7 @@ void RequestSource::ask_next(Connection& connection, std::int64_t due_ns) {
   if (is_fill_) {
     set_.append(out, [this] { return filled_++; });
   } else {
-    (is_set ? set_ : get_).append(out, [this] { return draws_.next(); });
+    (is_set ? set_ : read_).append(out, [this] { return draws_.next(); });
   }
 }
 
@@ -48,7 +55,7 @@ Load::Load(const Options& options) : options_(options), source_(options), scratc
   const std::size_t limit = limit_of(options, source_.longest_bytes());
   connections_.reserve(options.connections);
   for (std::size_t i = 0; i < options.connections; ++i) {
-    connections_.emplace_back(connect_to(options.place), options.protocol, limit);
+    connections_.emplace_back(connect_to(options.place), scanner_for(options), limit);
     poller_.add(connections_.back().fd(), i);
   }
   to_flush_.reserve(options.connections);

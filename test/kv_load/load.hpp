@@ -15,6 +15,9 @@
 
 namespace anteroom::kv_load {
 
+/// What the options' reads are: GET, MGET, or GET and PTTL.
+[[nodiscard]] RequestForm form_of_read(const Options& options);
+
 /// The requests to be sent, one after the other: drawn ones without end, or a SET of every key in turn. Of the load's
 /// thread; keeps what it needs of the options.
 class RequestSource {
@@ -22,7 +25,7 @@ class RequestSource {
   explicit RequestSource(const Options& options);
 
   [[nodiscard]] bool has_next() const { return !is_fill_ || filled_ < keys_; }
-  [[nodiscard]] std::size_t longest_bytes() const { return std::max(get_.bytes(), set_.bytes()); }
+  [[nodiscard]] std::size_t longest_bytes() const { return std::max(read_.bytes(), set_.bytes()); }
   /// Appends the next one to what `connection` asks; there must be one, and room there.
   void ask_next(Connection& connection, std::int64_t due_ns);
 
@@ -30,7 +33,7 @@ class RequestSource {
   bool is_fill_;
   std::uint32_t keys_;
   std::uint32_t filled_ = 0;
-  RequestForm get_;  // or MGET
+  RequestForm read_;
   RequestForm set_;
   Draws draws_;
 };

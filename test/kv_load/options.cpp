@@ -30,11 +30,13 @@ constexpr std::string_view kHelp =
   --value-bytes N             of values that are written (64)
   --sets P                    percentage of SETs; the others are GETs (0)
   --mget N                    MGETs of N keys in place of GETs; RESP only (0: GETs)
+  --pttl                      a PTTL of the same key behind each GET, the two being one request; RESP only, no SETs
   --seed N                    of the order of keys and of Poisson spacing (1)
   --cpu N                     runs on this core only
   --fill                      writes every key once and exits
   --idle                      connects, sends a PING on each connection, prints "idle", waits for standard input's end
-  --print-sizes               prints how many bytes a GET and the reply to it have, and exits
+  --print-sizes               prints how many bytes a request and its reply have (with --sets 100 a SET, else a GET
+                              that finds a value), and exits
 
 Latency counts from when a request was due: in a closed loop from the reply before it, in an open one from its time in
 the schedule. An open loop asks whatever is due, with up to 1024 requests (or 1 MB of them) under way on a connection;
@@ -58,6 +60,7 @@ struct Flag {
 constexpr std::array kFlags = {
     Flag{"--fill", [](Options& o) { o.mode = Options::Mode::kFill; }},
     Flag{"--idle", [](Options& o) { o.mode = Options::Mode::kIdle; }},
+    Flag{"--pttl", [](Options& o) { o.has_pttl = true; }},
     Flag{"--print-sizes", [](Options& o) { o.mode = Options::Mode::kPrintSizes; }},
 };
 
@@ -110,6 +113,9 @@ void check(const Options& options) {
   if (options.value_bytes > kValueBytesMax) die("--value-bytes must be at most 512 MB");
   if (options.mget > kPipelineMax) die("--mget must be at most 65536");
   if (options.mget > 0 && options.protocol == Protocol::kMemcached) die("--mget is for RESP only");
+  if (options.has_pttl && (options.protocol == Protocol::kMemcached || options.mget > 0 || draws.sets_percent > 0)) {
+    die("--pttl is for RESP only, and neither for --mget nor for --sets");
+  }
   if (!(draws.sets_percent >= 0 && draws.sets_percent <= 100)) die("--sets must be 0 to 100");
   if (!(draws.zipf_exponent > 0 && draws.zipf_exponent < 100)) die("--zipf-exponent must be above 0");
   if (!(options.rate >= 0 && options.rate <= 1e9)) die("--rate must be 0 to 1000000000");

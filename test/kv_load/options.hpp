@@ -29,7 +29,8 @@ struct Options {
   std::string prefix = "key:";
   std::size_t value_bytes = 64;
   std::size_t mget = 0;
-  int core = -1;  ///< any
+  bool has_pttl = false;  ///< behind each GET
+  int core = -1;          ///< any
 };
 
 /// Ends the program, in words, if they make no sense or are beyond a limit, and after --help.

@@ -19,12 +19,14 @@ class ReplyScanner {
   enum class Step : std::uint8_t {
     kNeedMore,  ///< everything was taken, no reply has ended
     kValues,    ///< to a GET: see hits() and misses()
-    kStatus,    ///< to a SET or a PING
+    kStatus,    ///< to a SET or a PING; beside a value, as with GET and PTTL, it does not count
     kError,     ///< an error reply: see first_error()
     kBroken,    ///< not the protocol: this connection is of no use any more
   };
 
-  explicit ReplyScanner(Protocol protocol) : protocol_(protocol) {}
+  /// `replies_each` (at least one) are taken for one: those to the commands of one request.
+  explicit ReplyScanner(Protocol protocol, std::size_t replies_each = 1)
+      : protocol_(protocol), replies_each_(replies_each) {}
 
   /// Takes the next reply, or as much of one as there is, off the front of `bytes`.
   [[nodiscard]] Step next(std::string_view& bytes) {
@@ -55,13 +57,13 @@ class ReplyScanner {
   static constexpr std::size_t kLineBytesMax = 4096;
 
   void begin() {
-    left_ = 1;
+    left_ = replies_each_;
     hits_ = misses_ = 0;
     is_error_ = is_status_ = false;
   }
   [[nodiscard]] Step outcome() const {
     if (is_error_) return Step::kError;
-    return is_status_ ? Step::kStatus : Step::kValues;
+    return is_status_ && hits_ + misses_ == 0 ? Step::kStatus : Step::kValues;
   }
   // Whether the value is behind us.
   bool skip(std::string_view& bytes) {
@@ -147,6 +149,7 @@ class ReplyScanner {
   }
 
   Protocol protocol_;
+  std::size_t replies_each_;
   std::size_t left_ = 0;  // lines that begin something and are still to come in this reply
   std::size_t skip_ = 0;  // bytes of a value, with its end, that are still to come
   std::uint32_t hits_ = 0;

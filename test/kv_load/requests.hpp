@@ -25,7 +25,11 @@ class RequestForm {
   void append(std::string& out, NextKey&& next_key) const {
     const std::size_t begin = out.size();
     out += text_;
-    for (const std::size_t place : digit_places_) keys_.put_digits(out.data() + begin + place, next_key());
+    std::uint32_t key = 0;
+    for (std::size_t i = 0; i < digit_places_.size(); ++i) {
+      if (i == 0 || !is_of_one_key_) key = next_key();
+      keys_.put_digits(out.data() + begin + digit_places_[i], key);
+    }
   }
 
   static RequestForm get(Protocol protocol, const KeyFormat& keys) {
@@ -38,6 +42,15 @@ class RequestForm {
       form.add_key();
       form.text_ += "\r\n";
     }
+    return form;
+  }
+
+  /// Two commands of RESP about one key, which have two replies.
+  static RequestForm get_and_pttl(const KeyFormat& keys) {
+    RequestForm form = get(Protocol::kResp, keys);
+    form.text_ += "*2\r\n$4\r\nPTTL\r\n";
+    form.add_bulk_key();
+    form.is_of_one_key_ = true;
     return form;
   }
 
@@ -81,6 +94,7 @@ class RequestForm {
   KeyFormat keys_;
   std::string text_;
   std::vector<std::size_t> digit_places_;
+  bool is_of_one_key_ = false;
 };
 
 /// How long the reply to a GET (or, with `mget` above 0, an MGET) is whose keys all have values.
@@ -92,6 +106,11 @@ inline std::size_t reply_bytes(Protocol protocol, const KeyFormat& keys, std::si
   }
   const std::size_t one = std::string_view("$\r\n\r\n").size() + digits + value_bytes;
   return mget == 0 ? one : std::string_view("*\r\n").size() + std::to_string(mget).size() + mget * one;
+}
+
+/// How long the reply to a SET is that was done.
+inline std::size_t reply_bytes_of_set(Protocol protocol) {
+  return std::string_view(protocol == Protocol::kMemcached ? "STORED\r\n" : "+OK\r\n").size();
 }
 
 }  // namespace anteroom::kv_load

@@ -97,15 +97,15 @@ class Peers:
             raise Trouble(f"{path} is not built: run `make bench`, which builds it")
         return path
 
-    def target(self, name, get_sizes=None):
-        """`name` is a key of STARTERS; `get_sizes` are the bytes of a GET and its reply, which the floor is made of."""
-        key = (name, get_sizes if name.startswith("floor") else None)
+    def target(self, name, sizes=None):
+        """`name` is a key of STARTERS; `sizes` are the bytes of a request and its reply, which the floor is made of."""
+        key = (name, sizes if name.startswith("floor") else None)
         if name in self.missing:
             raise Missing(self.missing[name])
         if key not in self.targets:
             try:
                 start = STARTERS[name]
-                self.targets[key] = start(self, name, *get_sizes) if key[1] else start(self, name)
+                self.targets[key] = start(self, name, *sizes) if key[1] else start(self, name)
             except (Missing, Trouble) as why:  # what could not start once is not tried anew
                 self.missing[name] = str(why)
                 raise

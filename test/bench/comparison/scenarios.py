@@ -7,6 +7,8 @@ PIPELINES = (1, 16, 64)
 ZIPF_EXPONENT = 0.99
 MANY_KEYS = 50000
 REFERENCE = "redis GET"
+# The two commands that anteroom sends for a miss, as a client sends them: no miss can be cheaper.
+TWO_FORWARDED = "forward, GET and PTTL"
 # Of the open loop, beside what each server does at half of its own rate.
 SAME_RATE = "hit at redis-server's rate"
 CORES_FOR_TWO = 4  # two for the workers, two for what loads them
@@ -42,6 +44,7 @@ MANY = Keys("many", (MANY_KEYS, MANY_KEYS, MANY_KEYS))
 WRITTEN = Keys("set", FEW.counts)
 MIXED = Keys("mix", FEW.counts)
 
+SETS = ("--sets", "100")
 ZIPF = ("--distribution", "zipf", "--zipf-exponent", str(ZIPF_EXPONENT))
 
 
@@ -77,14 +80,16 @@ SCENARIOS = (
     Scenario("miss", "miss", FAR, is_varied=True, hit_ratios=NONE),
     Scenario("hit, two workers", "two-workers", is_quick=False, hit_ratios=ALL, load_processes=2),
     Scenario("floor, forwarding", "floor-forward"),
+    Scenario("floor, forwarding SET", "floor-forward", WRITTEN, SETS),
     Scenario("forward, UNIX", "forward-unix", is_varied=True),
+    Scenario(TWO_FORWARDED, "forward-unix", FAR, ("--pttl",)),
     Scenario("forward, TCP", "forward-tcp"),
     Scenario("forward, TLS", "forward-tls"),
     Scenario("forward, QUIC", "forward-quic"),
     Scenario("haproxy", "haproxy"),
     Scenario("nutcracker", "nutcracker"),
-    Scenario("SET", "hit", WRITTEN, ("--sets", "100"), is_varied=True),
-    Scenario("redis SET", "redis", WRITTEN, ("--sets", "100"), is_quick=False),
+    Scenario("SET", "hit", WRITTEN, SETS, is_varied=True),
+    Scenario("redis SET", "redis", WRITTEN, SETS, is_quick=False),
     Scenario("MGET 10", "hit", FEW, ("--mget", "10"), is_varied=True, hit_ratios=ALL, keys_each=10),
     Scenario("redis MGET 10", "redis", FEW, ("--mget", "10"), is_quick=False, keys_each=10),
     Scenario("80 GET / 20 SET", "hit", MIXED, ("--sets", "20"), is_varied=True),

@@ -14,8 +14,7 @@ namespace {
 using Lines = std::vector<std::string>;
 using Step = ReplyScanner::Step;
 
-Lines scan(Protocol protocol, const test::Pieces& pieces) {
-  ReplyScanner scanner(protocol);
+Lines scan(ReplyScanner scanner, const test::Pieces& pieces) {
   Lines out;
   for (std::string_view piece : pieces) {
     while (!piece.empty()) {
@@ -33,11 +32,16 @@ Lines scan(Protocol protocol, const test::Pieces& pieces) {
 }
 
 Lines resp(std::string_view bytes) {
-  return test::expect_same_for_every_split(bytes, [](const auto& pieces) { return scan(Protocol::kResp, pieces); });
+  return test::expect_same_for_every_split(
+      bytes, [](const auto& pieces) { return scan(ReplyScanner(Protocol::kResp), pieces); });
 }
 Lines memcached(std::string_view bytes) {
-  return test::expect_same_for_every_split(bytes,
-                                           [](const auto& pieces) { return scan(Protocol::kMemcached, pieces); });
+  return test::expect_same_for_every_split(
+      bytes, [](const auto& pieces) { return scan(ReplyScanner(Protocol::kMemcached), pieces); });
+}
+Lines resp_pairs(std::string_view bytes) {
+  return test::expect_same_for_every_split(
+      bytes, [](const auto& pieces) { return scan(ReplyScanner(Protocol::kResp, 2), pieces); });
 }
 
 TEST(ReplyScanner, ValuesOfRespEndWhereTheirLengthSays) {
@@ -50,6 +54,11 @@ TEST(ReplyScanner, ArrayIsOneReplyWithItsHitsAndMisses) {
 }
 
 TEST(ReplyScanner, StatusOfRespIsNoValue) { EXPECT_EQ(resp("+OK\r\n:12\r\n"), (Lines{"status", "status"})); }
+
+TEST(ReplyScanner, RepliesOfOneRequestAreTakenForOne) {
+  EXPECT_EQ(resp_pairs("$1\r\na\r\n:-1\r\n$-1\r\n:-2\r\n:1\r\n"), (Lines{"1/0", "0/1"}));
+  EXPECT_EQ(resp_pairs("$1\r\na\r\n-ERR x\r\n"), (Lines{"error -ERR x"}));
+}
 
 TEST(ReplyScanner, FirstErrorIsKeptInItsWords) {
   EXPECT_EQ(resp("-ERR one\r\n$1\r\na\r\n-ERR two\r\n"), (Lines{"error -ERR one", "1/0", "error -ERR one"}));
@@ -68,7 +77,7 @@ TEST(ReplyScanner, WhatIsNoRespIsBroken) {
 
 TEST(ReplyScanner, LineWithoutEndIsBroken) {
   const std::string endless(5'000, 'x');
-  EXPECT_EQ(scan(Protocol::kResp, {"+", endless}), (Lines{"broken"}));
+  EXPECT_EQ(scan(ReplyScanner(Protocol::kResp), {"+", endless}), (Lines{"broken"}));
 }
 
 TEST(ReplyScanner, ValuesOfMemcachedGoOnToTheEndLine) {

@@ -26,6 +26,11 @@ TEST(RequestForm, MgetHasAKeyOfItsOwnInEachPlace) {
   EXPECT_EQ(text_of(RequestForm::mget(kKeys, 2), 41), "*3\r\n$4\r\nMGET\r\n$5\r\nk:041\r\n$5\r\nk:042\r\n");
 }
 
+TEST(RequestForm, PttlAsksForTheKeyOfItsGet) {
+  const RequestForm form = RequestForm::get_and_pttl(kKeys);
+  EXPECT_EQ(text_of(form, 41), "*2\r\n$3\r\nGET\r\n$5\r\nk:041\r\n*2\r\n$4\r\nPTTL\r\n$5\r\nk:041\r\n");
+}
+
 TEST(RequestForm, SetHasAValueOfTheLengthThatWasAsked) {
   EXPECT_EQ(text_of(RequestForm::set(Protocol::kResp, kKeys, 3), 999),
             "*3\r\n$3\r\nSET\r\n$5\r\nk:999\r\n$3\r\nxxx\r\n");
@@ -38,6 +43,11 @@ TEST(RequestForm, RequestsAreAppendedOneAfterTheOther) {
   std::string out;
   for (std::uint32_t key = 0; key < 3; ++key) form.append(out, [&] { return key; });
   EXPECT_EQ(out, "get k:000\r\nget k:001\r\nget k:002\r\n");
+}
+
+TEST(ReplyBytes, OfASetAreThoseOfItsStatus) {
+  EXPECT_EQ(reply_bytes_of_set(Protocol::kResp), std::string("+OK\r\n").size());
+  EXPECT_EQ(reply_bytes_of_set(Protocol::kMemcached), std::string("STORED\r\n").size());
 }
 
 TEST(ReplyBytes, AreThoseOfAHit) {
