@@ -82,6 +82,10 @@ struct KeySpec {
   std::uint8_t step = 1;  ///< kRange only
 };
 
+[[nodiscard]] constexpr bool is_write(KeySpec::Access access) noexcept {
+  return access != KeySpec::Access::kReadOnly && access != KeySpec::Access::kChannel;
+}
+
 /// Keys beside those of Facts::keys, for commands whose options must be walked as the server walks them: a fixed rule
 /// would take an option's value for the keyword, or see the first of several STOREs, of which the last counts.
 enum class KeyWalk : std::uint8_t {

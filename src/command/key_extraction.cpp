@@ -11,10 +11,6 @@ namespace {
 using Args = std::span<const std::string_view>;
 using base::equals_ignore_case;
 
-bool is_write(KeySpec::Access access) {
-  return access != KeySpec::Access::kReadOnly && access != KeySpec::Access::kChannel;
-}
-
 bool push_range(std::size_t begin, std::size_t last, std::size_t step, Args args, KeyList& out) {
   if (begin > last || last >= args.size()) return false;
   for (std::size_t i = begin; i <= last; i += step) out.push_back(static_cast<std::uint32_t>(i));

@@ -49,6 +49,17 @@ enum class Extraction : std::uint8_t {
 /// Only those that the request may change; one that might be unchanged in the end is among them.
 [[nodiscard]] Extraction extract_written_keys(const Facts& facts, std::span<const std::string_view> args, KeyList& out);
 
+/// Where extract_written_keys() would find the one key of a request like SET, which is nearly every write: known
+/// without a look at the arguments, of which there may be too few. 0: this command is not such a one, ask that
+/// function.
+[[nodiscard]] inline std::size_t lone_written_key(const Facts& facts) noexcept {
+  if (facts.keys.size() != 1 || facts.key_walk != KeyWalk::kNone || facts.effect != CacheEffect::kWritesKeys) return 0;
+  const KeySpec& spec = facts.keys.front();
+  const bool is_one =
+      spec.find == KeySpec::Find::kRange && spec.last > 0 && spec.begin == static_cast<std::uint8_t>(spec.last);
+  return is_one && is_write(spec.access) ? spec.begin : 0;
+}
+
 /// Only the keys of one source, for who must know how each key is used (AclFacts::key_uses): the `source`th of
 /// Facts::keys, or behind them what Facts::key_walk finds. There are key_sources() of them. Channels are found as well.
 [[nodiscard]] std::size_t key_sources(const Facts& facts) noexcept;

@@ -186,6 +186,13 @@ Forwarder::Guarded Forwarder::set_effect(Record& record, const Request& request)
     record.effect = Effect::kUnlessUnknown;
     return Guarded::kNothing;
   }
+  if (written_.capacity() > kWrittenKept) written_ = {};
+  written_.clear();
+  if (const std::size_t lone = command::lone_written_key(*facts); lone != 0 && lone < request.args.size()) {
+    record.effect = Effect::kGuard;
+    note_written(request.args[lone]);
+    return Guarded::kWrittenKeys;
+  }
   const command::CacheEffect effect = command::cache_effect(*facts, request.args);
   if (effect == command::CacheEffect::kNone) return Guarded::kNothing;
   record.effect = Effect::kGuard;
@@ -194,13 +201,13 @@ Forwarder::Guarded Forwarder::set_effect(Record& record, const Request& request)
       command::extract_written_keys(*facts, request.args, positions) == command::Extraction::kUnknown) {
     return Guarded::kEverything;
   }
-  if (written_.capacity() > kWrittenKept) written_ = {};
-  written_.clear();
-  for (const std::uint32_t position : positions) {
-    written_.push_back(cache_->key(cache::Space{}, request.args[position]).hash);  // a drop reaches every space
-    cache_->prefetch(written_.back());
-  }
+  for (const std::uint32_t position : positions) note_written(request.args[position]);
   return Guarded::kWrittenKeys;
+}
+
+void Forwarder::note_written(std::string_view key) {
+  written_.push_back(cache_->key(cache::Space{}, key).hash);  // a drop reaches every space
+  cache_->prefetch(written_.back());
 }
 
 void Forwarder::guard(upstream::RequestId id, Guarded guarded, bool link_is_up) {
@@ -234,14 +241,15 @@ void Forwarder::forget_written(upstream::RequestId id) {
 
 void Forwarder::before_write(upstream::Link&) { drop_written(); }
 
-ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const upstream::Lane& lane, Record record) {
+ReplyQueue::Slot Forwarder::send(Session& session, const Request& request, const upstream::Lane& lane,
+                                 Record&& record) {
   const ReplyQueue::Slot slot = session.expect_forwarded(request);
   send_for(session, slot, request, lane, std::move(record));
   return slot;
 }
 
 void Forwarder::send_for(Session& session, ReplyQueue::Slot slot, const Request& request, const upstream::Lane& lane,
-                         Record record) {
+                         Record&& record) {
   record.session = session.id();
   record.slot = slot;
   const Guarded guarded = set_effect(record, request);
@@ -355,7 +363,8 @@ upstream::RequestId Forwarder::add(Record&& record) {
 }
 
 void Forwarder::release(upstream::RequestId id) {
-  at(id) = Record{};
+  at(id).guard.release();
+  at(id).special.reset();
   free_.push_back(static_cast<std::size_t>(id));
 }
 

@@ -153,14 +153,15 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
 
   /// From the table, or else from the server; null if neither knows the command.
   [[nodiscard]] const command::Facts* facts_of(const Request& request) const;
-  ReplyQueue::Slot send(Session& session, const Request& request, const upstream::Lane& lane, Record record);
+  ReplyQueue::Slot send(Session& session, const Request& request, const upstream::Lane& lane, Record&& record);
   void send_for(Session& session, ReplyQueue::Slot slot, const Request& request, const upstream::Lane& lane,
-                Record record);
+                Record&& record);
   [[nodiscard]] upstream::Link* shared_link(const Session& session, const upstream::Lane& lane) const;
   enum class Guarded : std::uint8_t { kNothing, kWrittenKeys, kEverything };
   /// What the request may change of what is cached. Of keys: they are then in written_, and what their drop looks at is
   /// being loaded.
   [[nodiscard]] Guarded set_effect(Record& record, const Request& request);
+  void note_written(std::string_view key);
   /// Guards what set_effect() has found. The first drop of a key or two comes with those of the requests behind it,
   /// before any of them leaves. `link_is_up`: or else there is no first drop, because what may never be sent must not
   /// cost the hits of an outage.

@@ -75,7 +75,6 @@ void ReplyQueue::finish(Slot slot) {
   if (slot != head_) return;
   count_last_touched();
   do {
-    slots_[first_] = {};
     ++first_;
     ++head_;
     if (aside_) out_.append(std::move(aside_->held_pushes));
@@ -84,7 +83,7 @@ void ReplyQueue::finish(Slot slot) {
     Waiting& next = slots_[first_];
     waiting_bytes_ -= next.bytes.size();
     head_has_begun_ = !next.bytes.empty();
-    out_.append(std::move(next.bytes));
+    out_.append(std::move(next.bytes));  // so that nothing is left in any slot before first_
   } while (slots_[first_].is_done);
 
   if (pending() == 0) {

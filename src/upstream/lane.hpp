@@ -46,7 +46,10 @@ struct Lane {
     if (!a.login || !b.login) return (a.login != nullptr) <=> (b.login != nullptr);
     return *a.login <=> *b.login;
   }
-  friend bool operator==(const Lane& a, const Lane& b) { return (a <=> b) == 0; }
+  friend bool operator==(const Lane& a, const Lane& b) {
+    if (a.db != b.db || a.protocol != b.protocol || a.number != b.number) return false;
+    return a.login == b.login || (a.login && b.login && *a.login == *b.login);
+  }
 };
 
 }  // namespace anteroom::upstream

@@ -33,6 +33,8 @@ LinkOptions for_lane(LinkOptions options, const Lane& lane) {
 Link::Link(LinkContext context, LinkOptions options, std::uint64_t jitter_seed)
     : context_(context),
       options_(std::move(options)),
+      bytes_mark_(std::min(kCongestedBytes, options_.queue_bytes_max / 2)),
+      requests_mark_(std::min(kCongestedRequests, options_.queue_requests_max / 2)),
       connector_(context.loop, context.resolver, context.mailbox),
       reconnect_(options_.reconnect_base, options_.reconnect_cap, jitter_seed),
       timer_(context.loop, [this] { on_timer(); }),
@@ -64,7 +66,7 @@ void Link::append(RequestId id, std::string_view command, base::Duration timeout
   fsm_.submit(id, command.size(), timeout);
   out_.append(command);
   context_.metrics.upstream_pending.add(1);
-  if (is_over_marks(1)) congested_ = true;
+  if (is_over(bytes_mark_, requests_mark_)) congested_ = true;
   if (state_ == State::kIdle) dial();
   if (state_ == State::kUp) schedule_flush();
 }

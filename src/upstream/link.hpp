@@ -179,7 +179,9 @@ class Link final : private net::StreamEvents {
 
   void schedule_flush();
   void flush();
-  [[nodiscard]] bool is_over_marks(std::size_t part) const noexcept;
+  [[nodiscard]] bool is_over(std::size_t bytes, std::size_t requests) const noexcept {
+    return out_.size() > bytes || fsm_.size() > requests;
+  }
   void update_congestion();
   void on_timer();
   void check_deadlines();
@@ -192,6 +194,8 @@ class Link final : private net::StreamEvents {
 
   const LinkContext context_;
   const LinkOptions options_;
+  const std::size_t bytes_mark_;
+  const std::size_t requests_mark_;
 
   State state_ = State::kIdle;
   net::Connector connector_;

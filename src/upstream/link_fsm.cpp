@@ -9,12 +9,13 @@ namespace anteroom::upstream {
 void LinkFsm::submit(RequestId id, std::size_t bytes, base::Duration timeout) {
   submitted_ += bytes;
   fifo_.push_back({.id = id, .end_offset = submitted_, .timeout = timeout});
+  ++count_;
 }
 
 void LinkFsm::on_written(std::size_t bytes, base::TimePoint now) {
   written_ += bytes;
   ANTEROOM_CHECK(written_ <= submitted_);
-  while (written_count_ < fifo_.size() && is_written(fifo_[written_count_])) {
+  while (written_count_ < count_ && is_written(fifo_[written_count_])) {
     fifo_[written_count_].written = now;
     ++written_count_;
   }
@@ -35,6 +36,7 @@ void LinkFsm::pop_head() noexcept {
   ANTEROOM_CHECK(written_count_ > 0);
   if (fifo_.front().is_tombstone) --expired_count_;
   fifo_.pop_front();
+  --count_;
   --written_count_;
   reply_started_ = false;
 }
@@ -71,14 +73,14 @@ bool LinkFsm::is_silent(base::TimePoint now, base::Duration silence) const noexc
 
 std::vector<LinkFsm::Lost> LinkFsm::on_lost() {
   std::vector<Lost> lost;
-  lost.reserve(fifo_.size());
+  lost.reserve(count_);
   for (const Request& request : fifo_) {
     const auto executed = is_written(request) ? base::Executed::kUnknown : base::Executed::kNo;
     lost.push_back({request.id, request.is_tombstone, executed});
   }
   if (reply_started_) lost.front().executed = base::Executed::kYes;
   fifo_.clear();
-  written_count_ = expired_count_ = 0;
+  count_ = written_count_ = expired_count_ = 0;
   submitted_ = written_ = 0;
   reply_started_ = false;
   return lost;

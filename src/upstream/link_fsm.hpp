@@ -75,8 +75,8 @@ class LinkFsm {
   /// The link is gone: everything that was owed, in order, with what is known of it. Leaves the machine as new.
   [[nodiscard]] std::vector<Lost> on_lost();
 
-  [[nodiscard]] std::size_t size() const noexcept { return fifo_.size(); }
-  [[nodiscard]] bool empty() const noexcept { return fifo_.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return count_; }
+  [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
 
  private:
   struct Request {
@@ -91,6 +91,7 @@ class LinkFsm {
 
   const base::Duration response_timeout_;
   std::deque<Request> fifo_;
+  std::size_t count_ = 0;          // of them: a deque finds it by divisions, and it is asked for several times for each
   std::size_t written_count_ = 0;  // requests at the front whose last byte was accepted
   std::size_t expired_count_ = 0;  // of those, tombstones: always the oldest
   std::uint64_t submitted_ = 0;

@@ -208,15 +208,10 @@ void Link::flush() {
   }
 }
 
-bool Link::is_over_marks(std::size_t part) const noexcept {
-  return out_.size() > std::min(kCongestedBytes, options_.queue_bytes_max / 2) / part ||
-         fsm_.size() > std::min(kCongestedRequests, options_.queue_requests_max / 2) / part;
-}
-
 void Link::update_congestion() {
-  if (is_over_marks(1)) {
+  if (is_over(bytes_mark_, requests_mark_)) {
     congested_ = true;
-  } else if (congested_ && !is_over_marks(2)) {
+  } else if (congested_ && !is_over(bytes_mark_ / 2, requests_mark_ / 2)) {
     congested_ = false;
     context_.events.on_ready(*this, Ready::kDrained);
   }

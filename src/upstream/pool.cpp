@@ -7,8 +7,9 @@ namespace anteroom::upstream {
 Pool::Pool(LinkContext context, LinkOptions options, std::uint64_t jitter_seed, unsigned parallel)
     : context_(context), options_(std::move(options)), jitter_seed_(jitter_seed), parallel_(parallel) {}
 
-Link* Pool::shared(const Lane& lane) {
-  if (const auto found = links_.find(lane); found != links_.end()) return found->second.get();
+Link* Pool::find_or_make(const Lane& lane) {
+  recent_ = links_.find(lane);
+  if (recent_ != links_.end()) return recent_->second.get();
   if (links_.size() >= kLinksMax * parallel_) drop_unused();
   if (links_.size() >= kLinksMax * parallel_) return nullptr;
 
@@ -20,22 +21,26 @@ Link* Pool::shared(const Lane& lane) {
   } else {
     link->start();
   }
-  return links_.emplace(lane, std::move(link)).first->second.get();
+  recent_ = links_.emplace(lane, std::move(link)).first;
+  return recent_->second.get();
+}
+
+template <class IsUnused>
+void Pool::drop_if(IsUnused is_unused) {
+  recent_ = links_.end();
+  std::erase_if(links_, [&](const auto& entry) {
+    const auto& [lane, link] = entry;
+    return !is_main(lane) && link->is_quiet() && is_unused(*link);
+  });
 }
 
 void Pool::reap(base::TimePoint now, base::Duration idle) {
-  std::erase_if(links_, [&](const auto& entry) {
-    const auto& [lane, link] = entry;
-    return !is_main(lane) && link->is_quiet() && now - link->last_used() >= idle;
-  });
+  drop_if([&](const Link& link) { return now - link.last_used() >= idle; });
 }
 
 void Pool::drop_unused() {
   // Numbers of dbs that do not exist leave links that never come up.
-  std::erase_if(links_, [&](const auto& entry) {
-    const auto& [lane, link] = entry;
-    return !is_main(lane) && link->is_quiet() && link->state() != Link::State::kUp;
-  });
+  drop_if([](const Link& link) { return link.state() != Link::State::kUp; });
 }
 
 void Pool::close() {

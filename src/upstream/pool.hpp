@@ -21,9 +21,11 @@ class Pool {
   /// `stay_connected` are set per link.
   Pool(LinkContext context, LinkOptions options, std::uint64_t jitter_seed, unsigned parallel = 1);
 
-  /// The shared link of `lane`; dials on first use. Valid until the next call or
-  /// reap(). Null when kLinksMax lanes are in use.
-  [[nodiscard]] Link* shared(const Lane& lane);
+  /// The shared link of `lane`; dials on first use. Valid until the next call or reap(). Null when kLinksMax lanes are
+  /// in use.
+  [[nodiscard]] Link* shared(const Lane& lane) {
+    return recent_ != links_.end() && recent_->first == lane ? recent_->second.get() : find_or_make(lane);
+  }
   [[nodiscard]] unsigned parallel() const noexcept { return parallel_; }
   /// Of the link that is kept up.
   [[nodiscard]] Lane main_lane() const { return Lane(options_.db, options_.protocol); }
@@ -40,18 +42,24 @@ class Pool {
   static constexpr std::size_t kLinksMax = 128;  ///< times parallel()
 
  private:
+  using Links = std::map<Lane, std::unique_ptr<Link>>;
+
+  [[nodiscard]] Link* find_or_make(const Lane& lane);
   /// One of those that are kept up once they were used.
   [[nodiscard]] bool is_main(Lane lane) const {
     lane.number = 0;
     return lane == main_lane();
   }
   void drop_unused();
+  template <class IsUnused>
+  void drop_if(IsUnused is_unused);
 
   const LinkContext context_;
   const LinkOptions options_;
   std::uint64_t jitter_seed_;
   const unsigned parallel_;
-  std::map<Lane, std::unique_ptr<Link>> links_;
+  Links links_;
+  Links::iterator recent_ = links_.end();  // asked for last: nearly every request asks for the same
   bool closed_ = false;
 };
 

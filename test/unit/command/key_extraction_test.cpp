@@ -199,6 +199,44 @@ TEST(WrittenKeys, AreNeverNoneWhenKeysAreWritten) {
   }
 }
 
+std::size_t lone_of(std::string_view line) {
+  const std::vector<std::string> owned = test::words(line);
+  return lone_written_key(*table().find(std::vector<std::string_view>(owned.begin(), owned.end())).facts);
+}
+
+TEST(WrittenKeys, LoneOneIsAllThatIsFoundWhateverTheArguments) {
+  std::size_t lone = 0;
+  for (const Facts& facts : table()) {
+    const std::size_t index = lone_written_key(facts);
+    if (index == 0) continue;
+    ++lone;
+    for (std::size_t size = index + 1; size < 9; ++size) {
+      for (const std::string_view word : {"1", "KEYS", "STREAMS", "STORE", "STOREDIST", ""}) {
+        const std::vector<std::string_view> args(size, word);
+        KeyList keys;
+
+        ASSERT_EQ(extract_written_keys(facts, args, keys), Extraction::kKeys) << facts.name;
+
+        ASSERT_EQ(keys.size(), 1U) << facts.name;
+        EXPECT_EQ(keys[0], index) << facts.name;
+        EXPECT_EQ(cache_effect(facts, args), CacheEffect::kWritesKeys) << facts.name;
+      }
+    }
+  }
+  EXPECT_GT(lone, 50U);
+}
+
+TEST(WrittenKeys, LoneOneIsOfCommandsThatWriteOneKeyAtOnePlace) {
+  for (const std::string_view line : {"SET k v", "INCR k", "HSET k f v", "EXPIRE k 1", "XADD k * f v"}) {
+    EXPECT_EQ(lone_of(line), 1U) << line;
+  }
+  EXPECT_EQ(lone_of("XGROUP CREATE k g $"), 2U);
+  for (const std::string_view line : {"GET k", "PING", "DEL a", "RENAME a b", "COPY a b", "MSET a 1", "SORT k STORE d",
+                                      "GEORADIUS k 1 2 3 m STORE d", "EVAL s 0", "PUBLISH c m", "SPUBLISH c m"}) {
+    EXPECT_EQ(lone_of(line), 0U) << line;
+  }
+}
+
 TEST(CacheEffect, ReadsHaveNone) {
   for (const std::string_view line : {"GET k",
                                       "MGET a b",
