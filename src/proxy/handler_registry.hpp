@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <span>
 #include <string>
@@ -17,6 +18,7 @@ struct Request {
   std::span<const std::string_view> args;  ///< args[0] is the name as sent
   std::string_view raw;                    ///< the client's own bytes; empty if they cannot be sent on as they are
   command::Lookup lookup;
+  std::uint64_t key_hash = 0;  ///< Cache::key()'s of args[1], where it is known already; 0 elsewhere
 };
 
 /// Answers a command or sees to it that it will be answered: every handler leaves exactly one reply owed or given.

@@ -63,9 +63,8 @@ Session::~Session() { services_.metrics.connected_clients.add(-1); }
 
 void Session::run_commands(base::ReadBuffer& in) {
   std::size_t budget = services_.limits.requests_per_turn;
-  ReadAhead ahead;
   resp::Command command;
-  while (phase_ == Phase::kOpen && pauses_ == 0) {
+  while (takes_commands()) {
     if (budget-- == 0) {
       pause(kTurnOver);
       return;
@@ -78,12 +77,34 @@ void Session::run_commands(base::ReadBuffer& in) {
         return;
       case resp::Step::kCommand:
         look_up(command);
-        if (!in.empty() && is_worth_reading_ahead(lookup_)) ahead.step(parser_, in.readable(), *services_.cache);
-        dispatch(command);
+        if (!in.empty() && is_worth_reading_ahead(lookup_)) {
+          run_reads(in, command, budget);
+        } else {
+          dispatch(command, 0);
+          pause_if_full();
+        }
         break;
     }
-    if (!replies_.empty() && replies_.pending() >= services_.limits.pipeline_depth) pause(kPipelineFull);
   }
+}
+
+void Session::run_reads(base::ReadBuffer& in, resp::Command& command, std::size_t& budget) {
+  ReadAhead ahead;
+  std::uint64_t key_hash = 0;
+  while (true) {
+    ahead.step(parser_, in.readable(), *services_.cache);
+    dispatch(command, key_hash);
+    pause_if_full();
+    const ReadAhead::Read* const read = takes_commands() && budget > 0 ? ahead.next() : nullptr;
+    if (read == nullptr) return;
+    --budget;
+    key_hash = read->key_hash;
+    parser_.take_alike(in, read->key, command);
+  }
+}
+
+void Session::pause_if_full() {
+  if (!replies_.empty() && replies_.pending() >= services_.limits.pipeline_depth) pause(kPipelineFull);
 }
 
 void Session::look_up(const resp::Command& command) {
@@ -95,10 +116,10 @@ bool Session::is_worth_reading_ahead(const command::Lookup& lookup) const noexce
          services_.cache->outgrows_processor() && services_.cached_reads.is_get(*lookup.facts);
 }
 
-void Session::dispatch(const resp::Command& command) {
+void Session::dispatch(const resp::Command& command, std::uint64_t key_hash) {
   services_.metrics.commands_processed.add();
   if (reply_mode_ == ReplyMode::kSkipNext) replies_.set_muted(true);
-  dispatch(Request{command.args, command.raw, lookup_}, 0);
+  dispatch(Request{command.args, command.raw, lookup_, key_hash}, 0);
   end_skip();
 }
 

@@ -113,6 +113,15 @@ std::size_t RequestParser::peek_alike(std::string_view& bytes, std::span<std::st
   return count;
 }
 
+void RequestParser::take_alike(base::ReadBuffer& in, std::string_view argument, Command& out) noexcept {
+  const char* const begin = in.readable().data();
+  const auto frame_bytes = static_cast<std::size_t>(argument.data() + argument.size() + kLineEndBytes - begin);
+  args_[0] = {begin + head_.bytes - kLineEndBytes - head_.name_bytes, head_.name_bytes};
+  args_[1] = argument;
+  out = {.args = args_, .raw = {begin, frame_bytes}, .is_alike = true};
+  in.consume(frame_bytes);
+}
+
 RequestParser::Progress RequestParser::advance(base::ReadBuffer& in, Command& out) {
   switch (state_) {
     case State::kStart:

@@ -53,6 +53,10 @@ class RequestParser {
   /// REQUIRES: next() said kCommand last.
   [[nodiscard]] std::size_t peek_alike(std::string_view& bytes, std::span<std::string_view> out) const noexcept;
 
+  /// The next command, as next() would take it. REQUIRES: `argument` is what peek_alike() has given for it, nothing but
+  /// the commands before it was taken since, and `in` has got nothing new.
+  void take_alike(base::ReadBuffer& in, std::string_view argument, Command& out) noexcept;
+
   /// After kError: the reply's text without '-' and CRLF, e.g. "ERR Protocol error: invalid bulk length". Else empty.
   [[nodiscard]] std::string_view error() const noexcept {
     return parts_ ? std::string_view(parts_->error) : std::string_view();

@@ -40,7 +40,7 @@ void check_command(std::string_view bytes, const Command& command) {
 }
 
 /// What next() said to be alike is, and what peek_alike() gives are the commands that come.
-void check_alike(const Parsed& parsed, const Command& command, std::vector<std::string>& announced) {
+void check_alike(const Parsed& parsed, const Command& command, std::vector<std::string_view>& announced) {
   const std::vector<std::string>& args = parsed.commands.back();
   if (command.is_alike) {
     const std::vector<std::string>& before = *(parsed.commands.end() - 2);
@@ -51,7 +51,7 @@ void check_alike(const Parsed& parsed, const Command& command, std::vector<std::
   announced.erase(announced.begin());
 }
 
-std::vector<std::string> peek(const RequestParser& parser, const ReadBuffer& in) {
+std::vector<std::string_view> peek(const RequestParser& parser, const ReadBuffer& in) {
   std::array<std::string_view, 3> arguments;
   std::string_view behind = in.readable();
   const std::size_t count = parser.peek_alike(behind, arguments);
@@ -59,17 +59,25 @@ std::vector<std::string> peek(const RequestParser& parser, const ReadBuffer& in)
   return {arguments.begin(), arguments.begin() + count};
 }
 
+/// Those that are announced are by turns taken as such and read again, which must be the same.
+Step next(RequestParser& parser, ReadBuffer& in, const std::vector<std::string_view>& announced, Command& command) {
+  if (announced.size() % 2 == 0) return parser.next(in, command);
+  parser.take_alike(in, announced.front(), command);
+  return Step::kCommand;
+}
+
 Parsed parse(const std::vector<std::string_view>& pieces, Limits limits) {
   RequestParser parser(limits);
   ReadBuffer in;
   Command command;
   Parsed parsed;
-  std::vector<std::string> announced;
+  std::vector<std::string_view> announced;
   for (const std::string_view piece : pieces) {
+    ANTEROOM_CHECK(announced.empty());  // they were whole
     in.append(piece);
     while (true) {
       const std::string_view before = in.readable();
-      const Step step = parser.next(in, command);
+      const Step step = next(parser, in, announced, command);
       if (step == Step::kError) {
         parsed.error = parser.error();
         ANTEROOM_CHECK(!parsed.error.empty() && parser.next(in, command) == Step::kError);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kBatch = ReadAhead::kBatch;
 
-/// Walks over the commands as a session does, and steps at each GET.
+/// Walks over the commands as a session does, and steps at each GET; those that were read ahead must be what they are.
 std::vector<std::size_t> steps(const std::vector<std::string>& commands) {
   const cache::Cache cache({.capacity = 100}, base::HashSeed::fixed(1));
   resp::RequestParser parser;
@@ -22,9 +22,17 @@ std::vector<std::size_t> steps(const std::vector<std::string>& commands) {
   ReadAhead ahead;
   std::vector<std::size_t> begun;
   for (const std::string& words : commands) in.append(test::resp_command(words));
-  while (parser.next(in, command) == resp::Step::kCommand) {
+  for (const std::string& words : commands) {
+    if (const ReadAhead::Read* const read = ahead.next()) {
+      EXPECT_EQ(read->key_hash, cache.key({}, read->key).hash);
+      parser.take_alike(in, read->key, command);
+    } else {
+      EXPECT_EQ(parser.next(in, command), resp::Step::kCommand);
+    }
+    EXPECT_EQ(command.raw, test::resp_command(words));
     if (command.args[0] == "GET") begun.push_back(ahead.step(parser, in.readable(), cache));
   }
+  EXPECT_TRUE(in.empty());
   EXPECT_EQ(begun.size(), static_cast<std::size_t>(std::ranges::count_if(
                               commands, [](const std::string& words) { return words.starts_with("GET "); })));
   return begun;

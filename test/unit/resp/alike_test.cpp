@@ -66,6 +66,28 @@ TEST_F(Alike, CommandIsReadAsIfItStoodAlone) {
   EXPECT_EQ(second.raw, encoded({{"SET", "b", "2"}}));
 }
 
+TEST_F(Alike, WhatIsTakenAsAlikeIsWhatWouldHaveBeenRead) {
+  const std::string bytes = encoded({{"GET", "a"}, {"GET", "other"}, {"GET", ""}, {"SET", "a"}});
+  in_.append(bytes);
+  next();
+  std::string_view behind = in_.readable();
+  const std::vector<std::string_view> arguments = peek(behind);
+  ASSERT_EQ(arguments.size(), 2u);
+
+  std::vector<Words> taken;
+  std::string raw;
+  for (const std::string_view argument : arguments) {
+    parser_.take_alike(in_, argument, command_);
+    EXPECT_TRUE(command_.is_alike);
+    taken.emplace_back(command_.args.begin(), command_.args.end());
+    raw += command_.raw;
+  }
+
+  EXPECT_EQ(taken, (std::vector<Words>{{"GET", "other"}, {"GET", ""}}));
+  EXPECT_EQ(raw, encoded({{"GET", "other"}, {"GET", ""}}));
+  EXPECT_EQ(next().raw, encoded({{"SET", "a"}}));
+}
+
 TEST_F(Alike, NamesOfAnyLengthAreReadRight) {
   const std::string letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
   for (std::size_t size = 0; size <= letters.size(); ++size) {
