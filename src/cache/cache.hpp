@@ -55,6 +55,10 @@ class Cache {
   }
   /// What GET `key` asks for.
   [[nodiscard]] static Query string_query(const Key& key) noexcept { return {.key = key}; }
+  /// The same by parts, for who would only copy a Key that was just made. `hash` is key()'s.
+  [[nodiscard]] static Query string_query(std::string_view bytes, std::uint64_t hash, Space space) noexcept {
+    return {.key = {.bytes = bytes, .hash = hash, .space = space}};
+  }
   /// What another command asks for. `request` names the result: command and all arguments in a form in which no two
   /// different requests are equal; its bytes belong to the caller. With a `view`, a string entry of the key answers
   /// too.
@@ -198,7 +202,10 @@ class WriteGuard {
     if (cache_ != nullptr) end();
   }
   /// For a write that certainly did not run: guards nothing any more, and drops nothing.
-  void dismiss() noexcept { cache_ = nullptr; }
+  void dismiss() noexcept {
+    cache_ = nullptr;
+    more_hashes_.reset();
+  }
   [[nodiscard]] bool active() const noexcept { return cache_ != nullptr; }
 
   /// So many keys need no memory of their own; nearly every write has one or two.
@@ -212,18 +219,19 @@ class WriteGuard {
     if (cache_ == nullptr) return;
     all_ = std::exchange(other.all_, false);
     count_ = std::exchange(other.count_, 0u);
-    for (std::size_t i = 0; i < kInlineKeys; ++i) inline_[i] = other.inline_[i];
     more_hashes_ = std::move(other.more_hashes_);
+    if (more_hashes_) return;
+    for (std::uint32_t i = 0; i < count_; ++i) {
+      hashes_[i] = other.hashes_[i];
+      activities_[i] = other.activities_[i];
+    }
   }
-  struct Written {
-    std::uint64_t hash = 0;
-    std::uint64_t activity = KeyActivity::kUnknown;  // as of the first drop
-  };
 
   Cache* cache_ = nullptr;
   bool all_ = false;
   std::uint32_t count_ = 0;
-  Written inline_[kInlineKeys];
+  std::uint64_t hashes_[kInlineKeys];             // the first count_, unless there are more_hashes_
+  std::uint64_t activities_[kInlineKeys];         // as of the first drop
   std::unique_ptr<std::uint64_t[]> more_hashes_;  // all of them, when there are more than kInlineKeys
 };
 

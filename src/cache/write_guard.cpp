@@ -20,7 +20,8 @@ WriteGuard Cache::guard(std::span<const std::uint64_t> key_hashes, bool drop_now
   }
   for (std::size_t i = 0; i < key_hashes.size(); ++i) {
     const std::uint64_t hash = key_hashes[i];
-    guard.inline_[i] = {hash, drop_now ? shard_of(hash).begin_write(hash) : KeyActivity::kUnknown};
+    guard.hashes_[i] = hash;
+    guard.activities_[i] = drop_now ? shard_of(hash).begin_write(hash) : KeyActivity::kUnknown;
   }
   return guard;
 }
@@ -51,7 +52,7 @@ void WriteGuard::end() noexcept {
     if (more_hashes_) {
       cache->end_write(more_hashes_[i], KeyActivity::kUnknown);
     } else {
-      cache->end_write(inline_[i].hash, inline_[i].activity);
+      cache->end_write(hashes_[i], activities_[i]);
     }
   }
   count_ = 0;

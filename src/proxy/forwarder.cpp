@@ -224,7 +224,9 @@ void Forwarder::guard(upstream::RequestId id, Guarded guarded, bool link_is_up) 
     at(id).guard = cache_->guard(written_, link_is_up);
     return;
   }
-  Written& last = undropped_.emplace_back(Written{.id = id, .count = written_.size(), .hashes = {}});
+  Written& last = undropped_.emplace_back();
+  last.id = id;
+  last.count = written_.size();
   std::ranges::copy(written_, last.hashes.begin());
   if (undropped_.size() >= kUndroppedMax) drop_written();
 }
@@ -308,7 +310,7 @@ const command::Facts* Forwarder::facts_of(const Request& request) const {
 
 upstream::Link* Forwarder::shared_link(const Session& session, const upstream::Lane& lane) const {
   upstream::Lane own = link_lane(lane);
-  own.number = session.id().index % pool_->parallel();
+  own.number = pool_->number_of(session.id().index);
   return pool_->shared(own);
 }
 

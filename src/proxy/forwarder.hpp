@@ -128,13 +128,14 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
     [[nodiscard]] bool has_completion() const noexcept { return special && special->completion; }
     [[nodiscard]] bool has_done() const noexcept { return special && special->done; }
 
+    // What every reply looks at stands together.
     SessionId session;
     ReplyQueue::Slot slot = 0;
+    std::unique_ptr<Special> special;
     Effect effect = Effect::kNone;
     bool is_started = false;   // part of the reply has been passed on
     bool is_answered = false;  // the client got an error in its place
     cache::WriteGuard guard;
-    std::unique_ptr<Special> special;
   };
   /// A write that is submitted and whose keys are not dropped yet.
   struct Written {

@@ -8,16 +8,15 @@
 #include <vector>
 
 #include "command/table.hpp"
+#include "resp/request_parser.hpp"
 
 namespace anteroom::proxy {
 
 class Session;
 
 /// One command on its way through: what the client sent and what is known of it. Valid during dispatch only.
-struct Request {
-  std::span<const std::string_view> args;  ///< args[0] is the name as sent
-  std::string_view raw;                    ///< the client's own bytes; empty if they cannot be sent on as they are
-  command::Lookup lookup;
+struct Request : resp::Command {
+  command::Lookup lookup{};
   std::uint64_t key_hash = 0;  ///< Cache::key()'s of args[1], where it is known already; 0 elsewhere
 };
 

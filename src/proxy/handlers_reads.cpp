@@ -106,9 +106,7 @@ void handle_get(Session& session, const Request& request) {
   }
   const cache::Space space{static_cast<std::uint32_t>(session.db())};
   const std::uint64_t hash = request.key_hash != 0 ? request.key_hash : services.cache->key(space, key).hash;
-  // Made where it is used: what has just been stored word by word and is then copied by twos waits for the stores.
-  session.read_through_cache(request,
-                             {.query = {.key = {.bytes = key, .hash = hash, .space = space}}, .db = session.db()});
+  session.read_through_cache(request, {.query = cache::Cache::string_query(key, hash, space), .db = session.db()});
 }
 
 }  // namespace

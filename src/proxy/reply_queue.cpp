@@ -83,7 +83,7 @@ void ReplyQueue::finish(Slot slot) {
     Waiting& next = slots_[first_];
     waiting_bytes_ -= next.bytes.size();
     head_has_begun_ = !next.bytes.empty();
-    out_.append(std::move(next.bytes));  // so that nothing is left in any slot before first_
+    out_.append(std::move(next.bytes));  // so no slot before first_ has any
   } while (slots_[first_].is_done);
 
   if (pending() == 0) {

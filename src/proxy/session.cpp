@@ -63,24 +63,24 @@ Session::~Session() { services_.metrics.connected_clients.add(-1); }
 
 void Session::run_commands(base::ReadBuffer& in) {
   std::size_t budget = services_.limits.requests_per_turn;
-  resp::Command command;
+  Request request;
   while (takes_commands()) {
     if (budget-- == 0) {
       pause(kTurnOver);
       return;
     }
-    switch (parser_.next(in, command)) {
+    switch (parser_.next(in, request)) {
       case resp::Step::kNeedMore:
         return;
       case resp::Step::kError:
         fail_protocol();
         return;
       case resp::Step::kCommand:
-        look_up(command);
-        if (!in.empty() && is_worth_reading_ahead(lookup_)) {
-          run_reads(in, command, budget);
+        look_up(request);
+        if (!in.empty() && is_worth_reading_ahead(request.lookup)) {
+          run_reads(in, request, budget);
         } else {
-          dispatch(command, 0);
+          dispatch(request);
           pause_if_full();
         }
         break;
@@ -88,27 +88,28 @@ void Session::run_commands(base::ReadBuffer& in) {
   }
 }
 
-void Session::run_reads(base::ReadBuffer& in, resp::Command& command, std::size_t& budget) {
+void Session::run_reads(base::ReadBuffer& in, Request& request, std::size_t& budget) {
   ReadAhead ahead;
-  std::uint64_t key_hash = 0;
   while (true) {
     ahead.step(parser_, in.readable(), *services_.cache);
-    dispatch(command, key_hash);
+    dispatch(request);
     pause_if_full();
     const ReadAhead::Read* const read = takes_commands() && budget > 0 ? ahead.next() : nullptr;
-    if (read == nullptr) return;
+    if (read == nullptr) break;
     --budget;
-    key_hash = read->key_hash;
-    parser_.take_alike(in, read->key, command);
+    parser_.take_alike(in, read->key, request);
+    request.key_hash = read->key_hash;
   }
+  request.key_hash = 0;
 }
 
 void Session::pause_if_full() {
   if (!replies_.empty() && replies_.pending() >= services_.limits.pipeline_depth) pause(kPipelineFull);
 }
 
-void Session::look_up(const resp::Command& command) {
-  if (!command.is_alike || !lookup_.is_by_name) lookup_ = services_.commands.find(command.args);
+void Session::look_up(Request& request) {
+  if (!request.is_alike || !lookup_.is_by_name) lookup_ = services_.commands.find(request.args);
+  request.lookup = lookup_;
 }
 
 bool Session::is_worth_reading_ahead(const command::Lookup& lookup) const noexcept {
@@ -116,10 +117,10 @@ bool Session::is_worth_reading_ahead(const command::Lookup& lookup) const noexce
          services_.cache->outgrows_processor() && services_.cached_reads.is_get(*lookup.facts);
 }
 
-void Session::dispatch(const resp::Command& command, std::uint64_t key_hash) {
+void Session::dispatch(const Request& request) {
   services_.metrics.commands_processed.add();
   if (reply_mode_ == ReplyMode::kSkipNext) replies_.set_muted(true);
-  dispatch(Request{command.args, command.raw, lookup_, key_hash}, 0);
+  dispatch(request, 0);
   end_skip();
 }
 
@@ -253,7 +254,7 @@ void Session::apply(const Verdict& verdict, const Request& request, std::size_t 
     case Verdict::Kind::kRewrite: {
       const std::vector<std::string_view> args(verdict.args.begin(), verdict.args.end());
       ANTEROOM_CHECK(!args.empty());
-      dispatch(Request{args, {}, services_.commands.find(args)}, next_hook);
+      dispatch(Request{{.args = args}, services_.commands.find(args)}, next_hook);
       return;
     }
   }

@@ -228,13 +228,13 @@ class Session final : private net::StreamEvents {
 
   void take_input(base::ReadBuffer& in);
   void run_commands(base::ReadBuffer& in);
-  /// `command` is a GET, the last that was taken out of `in`: runs it and those GETs behind it that can be read ahead.
-  void run_reads(base::ReadBuffer& in, resp::Command& command, std::size_t& budget);
+  /// `request` is a GET, the last that was taken out of `in`: runs it and those GETs behind it that can be read ahead.
+  void run_reads(base::ReadBuffer& in, Request& request, std::size_t& budget);
   [[nodiscard]] bool takes_commands() const noexcept { return phase_ == Phase::kOpen && pauses_ == 0; }
   void pause_if_full();
-  void look_up(const resp::Command& command);
+  void look_up(Request& request);
   [[nodiscard]] bool is_worth_reading_ahead(const command::Lookup& lookup) const noexcept;
-  void dispatch(const resp::Command& command, std::uint64_t key_hash);
+  void dispatch(const Request& request);
   void dispatch(const Request& request, std::size_t first_hook);
   [[nodiscard]] bool is_stopped_by_hook(const Request& request, std::size_t first_hook);
   void dispatch_to_handler(const Request& request);

@@ -28,7 +28,7 @@ void Session::dispatch_put_off() {
   const std::vector<std::string> owned = std::exchange(put_off_, {});
   const std::vector<std::string_view> args(owned.begin(), owned.end());
   pauses_ &= static_cast<std::uint8_t>(~kPutOff);
-  dispatch_to_handler(Request{args, {}, services_.commands.find(args)});
+  dispatch_to_handler(Request{{.args = args}, services_.commands.find(args)});
   end_skip();
 }
 

@@ -275,7 +275,8 @@ void Session::read_again_on_link(ReplyQueue::Slot slot, std::span<const std::str
   choose_link(queries);
   std::vector<std::uint64_t> hashes;
   for (const cache::Query& query : queries) hashes.push_back(query.key.hash);
-  services_.forwarder.forward_again(*this, slot, Request{args, {}, services_.commands.find(args)}, std::move(hashes));
+  services_.forwarder.forward_again(*this, slot, Request{{.args = args}, services_.commands.find(args)},
+                                    std::move(hashes));
   if (put_off_is_due()) schedule_input();
 }
 

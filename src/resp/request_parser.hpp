@@ -20,11 +20,11 @@ enum class Step { kCommand, kNeedMore, kError };
 /// One command, as slices of the buffer it was read into.
 struct Command {
   /// Name and arguments; never empty.
-  std::span<const std::string_view> args;
+  std::span<const std::string_view> args{};
   /// The frame exactly as received, when it may be sent on unchanged. Empty for an inline command, and for a frame
   /// whose lines do not all end in CRLF: Redis reads those, another server might not, so they are encoded anew from
   /// `args`.
-  std::string_view raw;
+  std::string_view raw{};
   /// It has the name of the command before it, in the same spelling, and as many arguments. False if that is not known.
   bool is_alike = false;
 };
@@ -50,11 +50,11 @@ class RequestParser {
   /// The commands behind the last one, if they are alike to it and whole, have one argument, and are as nearly all
   /// clients write them: writes their arguments to `out`, as many as it takes, and returns how many. Takes nothing from
   /// the buffer that `bytes`, at a command's begin, are of; they then begin behind the last of these.
-  /// REQUIRES: next() said kCommand last.
+  /// REQUIRES: next() said kCommand last, or take_alike() was called since.
   [[nodiscard]] std::size_t peek_alike(std::string_view& bytes, std::span<std::string_view> out) const noexcept;
 
   /// The next command, as next() would take it. REQUIRES: `argument` is what peek_alike() has given for it, nothing but
-  /// the commands before it was taken since, and `in` has got nothing new.
+  /// the commands before it was taken since, and `in` has got nothing new. `out` is valid as that of next().
   void take_alike(base::ReadBuffer& in, std::string_view argument, Command& out) noexcept;
 
   /// After kError: the reply's text without '-' and CRLF, e.g. "ERR Protocol error: invalid bulk length". Else empty.

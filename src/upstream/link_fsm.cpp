@@ -8,7 +8,11 @@ namespace anteroom::upstream {
 
 void LinkFsm::submit(RequestId id, std::size_t bytes, base::Duration timeout) {
   submitted_ += bytes;
-  fifo_.push_back({.id = id, .end_offset = submitted_, .timeout = timeout});
+  // In place: a copy by two words would wait for the stores of single ones.
+  Request& request = fifo_.emplace_back();
+  request.id = id;
+  request.end_offset = submitted_;
+  request.timeout = timeout;
   ++count_;
 }
 

@@ -20,6 +20,8 @@ class Pool {
   /// `options.db` and `options.protocol` are those of the link which is kept up; db, protocol, credentials and
   /// `stay_connected` are set per link.
   Pool(LinkContext context, LinkOptions options, std::uint64_t jitter_seed, unsigned parallel = 1);
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
 
   /// The shared link of `lane`; dials on first use. Valid until the next call or reap(). Null when kLinksMax lanes are
   /// in use.
@@ -27,6 +29,8 @@ class Pool {
     return recent_ != links_.end() && recent_->first == lane ? recent_->second.get() : find_or_make(lane);
   }
   [[nodiscard]] unsigned parallel() const noexcept { return parallel_; }
+  /// Which of the links that are alike the user with this number has: all have as many.
+  [[nodiscard]] unsigned number_of(std::uint32_t user) const noexcept { return parallel_ == 1 ? 0 : user % parallel_; }
   /// Of the link that is kept up.
   [[nodiscard]] Lane main_lane() const { return Lane(options_.db, options_.protocol); }
   /// Closes links that have been quiet for `idle`. Call it at the start of a turn, not from a link's event.
