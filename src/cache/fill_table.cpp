@@ -17,12 +17,35 @@ Fill* FillTable::find(const Query& query) noexcept {
 bool FillTable::attach(const Query& query, Fill fill) {
   Detached& fills = by_hash_[query.key.hash];
   if (static_cast<std::size_t>(std::distance(fills.begin(), fills.end())) >= kFillsPerHashMax) return false;
+  if (spares_ > 0) {
+    fills.splice_after(fills.before_begin(), spare_, spare_.before_begin());
+    --spares_;
+  } else {
+    fills.emplace_front();
+  }
+  Fill& mine = fills.front();
+  fill.name.swap(mine.name);
   fill.space = query.key.space;
   fill.is_result = is_result(query);
   fill.name = name_of(query);
-  fills.push_front(std::move(fill));
+  mine = std::move(fill);
   ++size_;
   return true;
+}
+
+void FillTable::recycle(Detached& ended) noexcept {
+  if (ended.empty() || spares_ >= kSparesMax || ended.front().name.capacity() > kSpareNameBytesMax) return;
+  spare_.splice_after(spare_.before_begin(), ended, ended.before_begin());
+  ++spares_;
+}
+
+Fill* FillTable::find(std::uint64_t hash, FillId id) noexcept {
+  const auto found = by_hash_.find(hash);
+  if (found == by_hash_.end()) return nullptr;
+  for (Fill& fill : found.value()) {
+    if (fill.id == id) return &fill;
+  }
+  return nullptr;
 }
 
 FillTable::Detached FillTable::detach(const Query& query, FillId id) noexcept {

@@ -48,6 +48,9 @@ class FillTable {
 
   /// At most this many names of one key's hash have fills, because they are looked through one by one.
   static constexpr std::size_t kFillsPerHashMax = 64;
+  /// So many ended fills are kept at most, with names that have no more memory than that.
+  static constexpr std::size_t kSparesMax = 128;
+  static constexpr std::size_t kSpareNameBytesMax = 128;
 
   /// Null if no fill is attached. Valid until the next non-const call.
   [[nodiscard]] Fill* find(const Query& query) noexcept;
@@ -55,8 +58,12 @@ class FillTable {
   /// Takes over id, owner, epoch and start of `fill`, and the name of `query`; false if there are kFillsPerHashMax.
   /// REQUIRES: no fill is attached to that name.
   [[nodiscard]] bool attach(const Query& query, Fill fill);
+  /// The fill `id`, which has this hash; null if it is not attached. Valid until the next non-const call.
+  [[nodiscard]] Fill* find(std::uint64_t hash, FillId id) noexcept;
   /// Takes out the fill of `query` if it is `id`; else nothing.
   [[nodiscard]] Detached detach(const Query& query, FillId id) noexcept;
+  /// Keeps the memory of the first of `ended` for a fill to come and takes it out, unless enough is kept already.
+  void recycle(Detached& ended) noexcept;
   /// Takes out every fill with this hash, in every space.
   [[nodiscard]] Detached detach_all(std::uint64_t hash) noexcept;
   /// Takes out those with this hash for which `chosen(fill)` holds.
@@ -79,6 +86,8 @@ class FillTable {
 
   ByHash by_hash_;
   std::size_t size_ = 0;
+  Detached spare_;  // ended ones, kept for the memory that they own
+  std::size_t spares_ = 0;
 };
 
 template <typename Predicate>

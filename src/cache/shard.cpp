@@ -298,6 +298,7 @@ bool Shard::commit(const Query& query, FillId fill, EntryKind kind, std::string_
   draft.header.owner = static_cast<std::uint8_t>(mine.owner);
   draft.header.epoch = mine.epoch;
   activity_.note(query.key.hash);
+  fills_.recycle(ended);
   if (!replace(draft, fits, deadlines, store_.moment(now, dead), dead)) return false;
   hot_writes_.note_stored(query.key.hash);
   ++counts_.fills_committed;

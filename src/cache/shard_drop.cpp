@@ -66,8 +66,8 @@ void Shard::invalidate(std::uint64_t hash, OwnerId owner, bool detach) noexcept 
 
 void Shard::answered(const Query& query, FillId fill) noexcept {
   const base::MutexLock lock(mutex_);
-  Fill* const attached = fills_.find(query);
-  if (attached != nullptr && attached->id == fill) attached->is_answered = true;
+  Fill* const attached = fills_.find(query.key.hash, fill);
+  if (attached != nullptr) attached->is_answered = true;
 }
 
 void Shard::count_detached(const FillTable::Detached& fills, DropCause cause) {

@@ -62,6 +62,55 @@ TEST_F(FillTableTest, DetachRefusesAnotherIdOrName) {
   EXPECT_EQ(table.size(), 4u);
 }
 
+TEST_F(FillTableTest, FindsTheFillOfAnIdAmongEqualHashes) {
+  EXPECT_EQ(table.find(1, 11), table.find(b));
+  EXPECT_EQ(table.find(1, 13), table.find(result_of_a));
+  EXPECT_EQ(table.find(1, 12), nullptr);
+  EXPECT_EQ(table.find(9, 10), nullptr);
+}
+
+TEST_F(FillTableTest, MemoryOfAnEndedFillIsThatOfTheNextWithNothingElseOfIt) {
+  Fill* const before = table.find(result_of_a);
+  before->is_answered = true;
+  FillTable::Detached ended = table.detach(result_of_a, 13);
+  table.recycle(ended);
+  EXPECT_TRUE(ended.empty());
+
+  const Query next = query_of("a name of its own, which is longer", 7);
+  ASSERT_TRUE(table.attach(next, {.id = 20, .epoch = 8, .owner = OwnerId{3}}));
+
+  Fill* const found = table.find(next);
+  ASSERT_EQ(found, before);
+  EXPECT_EQ(found->name, next.key.bytes);
+  EXPECT_EQ(found->id, 20u);
+  EXPECT_EQ(found->epoch, 8u);
+  EXPECT_EQ(found->owner, OwnerId{3});
+  EXPECT_FALSE(found->is_result);
+  EXPECT_FALSE(found->is_answered);
+  EXPECT_TRUE(found->is_joinable);
+  EXPECT_EQ(table.find(result_of_a), nullptr);
+  EXPECT_EQ(table.size(), 4u);
+}
+
+TEST_F(FillTableTest, NoMoreMemoryIsKeptThanItsLimits) {
+  const std::string long_name(FillTable::kSpareNameBytesMax + 1, 'n');
+  const auto recycled = [this](const std::string& name) {
+    EXPECT_TRUE(table.attach(query_of(name, 5), {.id = 30}));
+    FillTable::Detached ended = table.detach(query_of(name, 5), 30);
+    table.recycle(ended);
+    return ended.empty();
+  };
+  EXPECT_FALSE(recycled(long_name));
+  for (std::uint64_t id = 0; id <= FillTable::kSparesMax; ++id) {
+    EXPECT_TRUE(table.attach(query_of("k", 100 + id), {.id = id}));
+  }
+  for (std::uint64_t id = 0; id <= FillTable::kSparesMax; ++id) {
+    FillTable::Detached ended = table.detach(query_of("k", 100 + id), id);
+    table.recycle(ended);
+    EXPECT_EQ(ended.empty(), id < FillTable::kSparesMax) << id;
+  }
+}
+
 TEST_F(FillTableTest, DetachAllTakesEveryFillWithTheHash) {
   EXPECT_EQ(count_of(table.detach_all(1)), 3);
 
