@@ -239,6 +239,7 @@ void HiredisBackend::on_ended() {
 
 void HiredisBackend::fail_sent(const base::StagedError& error) {
   fences_ = 0;
+  due_ = 0;
   sent_.clear();
   const std::deque<FetchId> ids = std::exchange(ids_, {});
   fetches_ -= ids.size();

@@ -136,6 +136,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
 
   void take_replies(std::string_view bytes);
   void take(const redisReply& reply);
+  void announce_due();
   void on_select_reply(const redisReply& reply);
   void on_value_reply(const redisReply& reply);
   void on_values_reply(const redisReply& reply, Sent& fetch);
@@ -169,6 +170,7 @@ class HiredisBackend final : public CacheBackend, private net::StreamEvents {
   std::uint64_t queued_bytes_ = 0;  // in all, with those that are still in out_
   std::deque<Sent> sent_;           // in the order of their replies
   std::deque<FetchId> ids_;         // of the fetches in sent_, in the same order
+  std::size_t due_ = 0;             // so many at the front of ids_ have been told to be
   std::size_t fences_ = 0;          // in sent_
   int selected_db_ = 0;             // as of the last command sent
   std::string select_error_;        // not empty: the replies that come now are from the wrong db

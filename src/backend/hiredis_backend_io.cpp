@@ -94,7 +94,17 @@ void HiredisBackend::on_select_reply(const redisReply& reply) {
   if (!select_error_.empty()) selected_db_ = kUnknownDb;  // the next fetch selects again
 }
 
+// The next ones, when those of the last time have ended.
+void HiredisBackend::announce_due() {
+  if (due_ > 0) return;
+  std::array<FetchId, FetchEvents::kDueMax> next;
+  due_ = std::min(ids_.size(), next.size());
+  std::copy_n(ids_.begin(), due_, next.begin());
+  context_.events.on_due({next.data(), due_});
+}
+
 void HiredisBackend::on_value_reply(const redisReply& reply) {
+  announce_due();
   Sent& fetch = sent_.front();
   fetch.has_value = true;
   const std::string_view own_error = error_text(reply);
@@ -140,6 +150,7 @@ void HiredisBackend::on_pttl_reply(const redisReply& reply) {
   const FetchId id = ids_.front();
   const auto ttl = fetch.is_ttl_useless ? std::nullopt : integer(reply);
   ids_.pop_front();
+  if (due_ > 0) --due_;  // of a group, all values have come before the first of these
   --fetches_;
   if (--fetch.fetches == 0) sent_.pop_front();
   if (ttl) {

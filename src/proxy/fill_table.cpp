@@ -1,6 +1,7 @@
 #include "proxy/fill_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
 
@@ -16,6 +17,8 @@ constexpr cache::FillId kUncached = cache::FillId{1} << 63;
 // Together not much, and more than are under way in most turns.
 constexpr std::size_t kSparesMax = 1024;
 constexpr std::size_t kSpareBytesMax = 512;
+
+constexpr std::size_t kCacheLineBytes = 64;
 
 cache::Space space_of(int db) { return cache::Space{static_cast<std::uint32_t>(db)}; }
 
@@ -254,6 +257,25 @@ void FillTable::Fill::reset() noexcept {
   group.reset();
   is_cacheable = true;
   is_abandoned = false;
+}
+
+// With many under way, nothing of a fill is in the nearer caches when its reply comes. Each step loads what the one
+// before it leads to.
+void FillTable::on_due(std::span<const backend::FetchId> fetches) {
+  std::array<const Fill*, kDueMax> fills;
+  std::size_t count = 0;
+  for (const backend::FetchId fetch : fetches.first(std::min(fetches.size(), kDueMax))) {
+    const Fill& fill = at(fetch);
+    for (std::size_t byte = 0; byte < sizeof(Fill); byte += kCacheLineBytes) {
+      __builtin_prefetch(reinterpret_cast<const char*>(&fill) + byte);
+    }
+    fills[count++] = &fill;
+  }
+  for (const Fill* const fill : std::span(fills).first(count)) {
+    context_.cache.prefetch(fill->target.key_hash);
+    __builtin_prefetch(fill->target.key.data());
+    __builtin_prefetch(fill->waiters.data());
+  }
 }
 
 void FillTable::on_value(backend::FetchId fetch, base::SharedBytes encoded_reply) {

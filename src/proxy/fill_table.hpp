@@ -145,6 +145,7 @@ class FillTable final : public backend::FetchEvents {
     std::vector<Waiter> waiters;
   };
 
+  void on_due(std::span<const backend::FetchId> fetches) override;
   void on_value(backend::FetchId fetch, base::SharedBytes encoded_reply) override;
   void on_ttl(backend::FetchId fetch, std::int64_t pttl_ms) override;
   void on_server_error(backend::FetchId fetch, std::string_view error) override;

@@ -45,13 +45,11 @@ class FakeBackend final : public backend::CacheBackend {
   /// The reply of GET: a string, given without its RESP frame.
   void value(std::size_t fetch, std::string_view value) {
     const std::string header = "$" + std::to_string(value.size()) + "\r\n";
-    events_->on_value(fetches.at(fetch).id, std::make_shared<std::string>(header + std::string(value) + "\r\n"));
+    tell(fetch, std::make_shared<std::string>(header + std::string(value) + "\r\n"));
   }
   /// The reply of another command, with its frame.
-  void reply(std::size_t fetch, std::string_view encoded) {
-    events_->on_value(fetches.at(fetch).id, std::make_shared<std::string>(encoded));
-  }
-  void nil(std::size_t fetch) { events_->on_value(fetches.at(fetch).id, nullptr); }
+  void reply(std::size_t fetch, std::string_view encoded) { tell(fetch, std::make_shared<std::string>(encoded)); }
+  void nil(std::size_t fetch) { tell(fetch, nullptr); }
   void ttl(std::size_t fetch, std::int64_t pttl_ms) { events_->on_ttl(fetches.at(fetch).id, pttl_ms); }
   void server_error(std::size_t fetch, std::string_view error) {
     events_->on_server_error(fetches.at(fetch).id, error);
@@ -67,6 +65,12 @@ class FakeBackend final : public backend::CacheBackend {
   std::vector<Fetch> fetches;
 
  private:
+  void tell(std::size_t fetch, base::SharedBytes reply) {
+    const backend::FetchId id = fetches.at(fetch).id;
+    events_->on_due({&id, 1});
+    events_->on_value(id, std::move(reply));
+  }
+
   backend::FetchEvents* events_ = nullptr;
   std::size_t groups_ = 0;
 };

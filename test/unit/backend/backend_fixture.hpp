@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,13 @@ class RecordedFetches final : public FetchEvents {
     bool is_over = false;
   };
 
+  void on_due(std::span<const FetchId> ids) override {
+    EXPECT_LE(ids.size(), kDueMax);
+    for (const FetchId id : ids) {
+      EXPECT_FALSE(fetches_[static_cast<std::uint64_t>(id)].is_over);
+      due.push_back(static_cast<std::uint64_t>(id));
+    }
+  }
   void on_value(FetchId id, base::SharedBytes encoded_reply) override {
     open(id).value = encoded_reply ? *encoded_reply : "nil";
   }
@@ -54,6 +62,8 @@ class RecordedFetches final : public FetchEvents {
     }
     return true;
   }
+
+  std::vector<std::uint64_t> due;  ///< those that were told to be
 
  private:
   Fetch& open(FetchId id) {

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdint>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +20,12 @@ namespace anteroom::backend {
 namespace {
 
 using std::chrono::milliseconds;
+
+std::vector<std::uint64_t> numbers(std::uint64_t first, std::uint64_t last) {
+  std::vector<std::uint64_t> all(last - first + 1);
+  std::iota(all.begin(), all.end(), first);
+  return all;
+}
 
 TEST_F(HiredisBackendTest, SendsGetAndPttlPipelinedAndTellsBothReplies) {
   fetch(1, "a");
@@ -106,6 +115,56 @@ TEST_F(HiredisBackendTest, ErrorInsteadOfTheTimeToLiveLeavesTheValueGood) {
   ASSERT_TRUE(over(1));
   EXPECT_EQ(fetches_[1].value, "$1\r\nA\r\n");
   EXPECT_EQ(fetches_[1].failed, "NOPERM no PTTL for you");
+}
+
+// --- What is due ---
+
+TEST_F(HiredisBackendTest, FetchesAreToldToBeDueSomeAtATimeBeforeTheirReplies) {
+  constexpr std::uint64_t kFetches = 2 * FetchEvents::kDueMax + 8;
+  for (std::uint64_t id = 1; id <= kFetches; ++id) fetch(id, "k");
+  auto& server = server_with(2 * kFetches);
+  EXPECT_TRUE(fetches_.due.empty());
+
+  server.send("$1\r\nA\r\n:-1\r\n");
+  ASSERT_TRUE(over(1));
+  EXPECT_EQ(fetches_.due, numbers(1, FetchEvents::kDueMax));
+
+  for (std::uint64_t id = 2; id <= kFetches; ++id) server.send("$1\r\nA\r\n:-1\r\n");
+  ASSERT_TRUE(over(1, kFetches));
+  EXPECT_EQ(fetches_.due, numbers(1, kFetches));
+}
+
+TEST_F(HiredisBackendTest, GroupThatIsDueInPartLeavesNothingBehind) {
+  constexpr std::uint64_t kGroup = FetchEvents::kDueMax;  // all but its first are one too many
+  for (std::uint64_t id = 1; id < kGroup; ++id) fetch(id, "k");
+  const std::array<FetchId, 3> ids{FetchId{kGroup}, FetchId{kGroup + 1}, FetchId{kGroup + 2}};
+  backend().fetch_group(ids, 0, std::array<std::string_view, 3>{"a", "b", "c"});
+  constexpr std::uint64_t kLast = kGroup + 3;
+  fetch(kLast, "k");
+  auto& server = server_with(2 * (kGroup - 1) + 4 + 2);
+  for (std::uint64_t id = 1; id < kGroup; ++id) server.send("$1\r\nA\r\n:-1\r\n");
+  server.send("*3\r\n$1\r\nA\r\n$1\r\nB\r\n$1\r\nC\r\n:-1\r\n:-1\r\n:-1\r\n");
+  server.send("$1\r\nA\r\n:-1\r\n");
+
+  ASSERT_TRUE(over(1, kLast));
+  EXPECT_EQ(fetches_[kGroup + 2].value, "$1\r\nC\r\n");
+  EXPECT_EQ(fetches_.due.size(), kGroup + 1);
+  EXPECT_EQ(fetches_.due.back(), kLast);
+}
+
+TEST_F(HiredisBackendTest, WhatWasDueOnALostConnectionIsForgotten) {
+  for (std::uint64_t id = 1; id <= 3; ++id) fetch(id, "k");
+  server_with(6).send("$1\r\nA\r\n:-1\r\n");
+  ASSERT_TRUE(over(1));
+  server_.last().close();
+  ASSERT_TRUE(over(2, 3));
+
+  fetch(4, "k");
+  ASSERT_TRUE(run_until([this] { return server_.accepted() == 2; }));
+  server_with(2).send("$1\r\nA\r\n:-1\r\n");
+
+  ASSERT_TRUE(over(4));
+  EXPECT_EQ(fetches_.due, numbers(1, 4));
 }
 
 TEST_F(HiredisBackendTest, BurstLargerThanTheSocketsBufferIsAnsweredWhole) {
