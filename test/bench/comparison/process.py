@@ -94,8 +94,12 @@ class Server:
         try:
             return sum(int((task / "schedstat").read_text().split()[0]) for task in (folder / "task").iterdir())
         except (OSError, IndexError):  # a kernel without schedstat: ticks of 10 ms
-            fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-            return (int(fields[11]) + int(fields[12])) * TICK_NS
+            return sum(self.cpu_ticks()) * TICK_NS
+
+    def cpu_ticks(self):
+        """(user, system) time so far, which the kernel divides by what it finds at each tick of its clock."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return int(fields[11]), int(fields[12])
 
     def rss_bytes(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():

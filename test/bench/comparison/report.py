@@ -25,15 +25,15 @@ def markdown(head, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def hits(ratios):
+def percent(ratios, digits):
     """At each pipeline; one figure where all are the same."""
-    texts = ["-" if ratio is None else f"{100 * ratio:.1f}" for ratio in ratios]
+    texts = ["-" if ratio is None else f"{100 * ratio:.{digits}f}" for ratio in ratios]
     texts = texts if len(set(texts)) > 1 else texts[:1]
     return "" if texts == ["-"] else " / ".join(texts) + " %"
 
 
 def base_table(figures):
-    head = ["50 connections, 64 B, pipeline 1 / 16 / 64", "own CPU, us", "to redis-server's GET",
+    head = ["50 connections, 64 B, pipeline 1 / 16 / 64", "own CPU, us", "in user mode", "to redis-server's GET",
             "with all behind, us", "1000 requests/s", "p50 us", "p99 us", "hits"]
     rows = []
     for name in figures.scenarios():
@@ -42,10 +42,11 @@ def base_table(figures):
         rates = [("-" if rate is None else f"{rate / 1000:.0f}") + "*" * figures.is_limited_by_load(name, point)
                  for rate, point in zip(all_points("rate"), BASE)]
         rows.append([name, " / ".join(map(short, all_points("own_us"))),
+                     percent(all_points("own_user_share"), 0),
                      listed([figures.ratio(name, point) for point in BASE]),
                      " / ".join(map(short, all_points("total_us"))), " / ".join(rates),
                      " / ".join(map(short, all_points("p50_us"))), " / ".join(map(short, all_points("p99_us"))),
-                     hits(all_points("hit_ratio"))])
+                     percent(all_points("hit_ratio"), 1)])
     return markdown(head, rows) + "\n\n\\* The load generator had no time left."
 
 

@@ -139,26 +139,28 @@ class Runner:
                           *words, core=core) for core in on_cores]
 
     def watch(self, what, processes, target):
-        """What the loads say at their end, and what each server's processor time was in their window."""
+        """What the loads say at their end, what each server's processor time was in their window, and what share of
+        the target's own was in user mode."""
         servers = [target.own, *target.behind]
         for process in processes:
             if process.stdout.readline().strip() != "warm":
                 self.trouble(what, process, target)
-        before = [server.cpu_ns() for server in servers]
+        before, ticks_before = [server.cpu_ns() for server in servers], target.own.cpu_ticks()
         lines = [process.stdout.readline() for process in processes]
-        after = [server.cpu_ns() for server in servers]
+        after, ticks_after = [server.cpu_ns() for server in servers], target.own.cpu_ticks()
         for process, line in zip(processes, lines):
             if not line.startswith("{"):
                 self.trouble(what, process, target)
             self.finish(what, process, target)
-        return [json.loads(line) for line in lines], [end - start for start, end in zip(before, after)]
+        return ([json.loads(line) for line in lines], [end - start for start, end in zip(before, after)],
+                user_share(ticks_before, ticks_after))
 
     def measure(self, scenario, point, seconds, rate=0):
         target = self.target_of(scenario, point.value_bytes)
         what = f"{scenario.name} at {point.label()}"
         counts = cache_counts(target)
         processes = self.start_loads(scenario, target, point, "--seconds", seconds, "--rate", rate)
-        loads, ns = self.watch(what, processes, target)
+        loads, ns, in_user = self.watch(what, processes, target)
         load = combined(loads)
         check(what, load, target)
         ratio = hit_ratio(counts, cache_counts(target))
@@ -166,7 +168,8 @@ class Runner:
             raise Trouble(f"{what}: the hit ratio is {ratio}, not of {scenario.hit_ratios}")
         us = [each / 1000 / load["requests"] for each in ns]
         # What several servers need may share a core; the time of each is its own all the same.
-        return {"own_us": us[0], "total_us": sum(us), "behind_us": dict(zip([s.name for s in target.behind], us[1:])),
+        return {"own_us": us[0], "own_user_share": in_user, "total_us": sum(us),
+                "behind_us": dict(zip([s.name for s in target.behind], us[1:])),
                 "load_us": load["cpu_us_per_request"], "load_cores": len(loads), "rate": load["rate"],
                 "p50_us": load["p50_us"], "p99_us": load["p99_us"], "p999_us": load["p999_us"],
                 "backlog": load["backlog"], "hit_ratio": ratio}
@@ -261,6 +264,12 @@ def cache_counts(target):
         return 0, 0
     counts = info(target.info_port)
     return tuple(int(counts[f"cache_{what}"]) + int(counts[f"cache_snapshot_{what}"]) for what in ("hits", "misses"))
+
+
+def user_share(before, after):
+    """Of the time between two looks at (user, system); None where that was less than a tick."""
+    user, system = (end - start for start, end in zip(before, after))
+    return user / (user + system) if user + system else None
 
 
 def hit_ratio(before, after):

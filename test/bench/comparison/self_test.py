@@ -6,7 +6,7 @@ import xml.dom.minidom
 
 from . import figures, goals, plot, report
 from .process import Trouble
-from .runner import combined, hit_ratio, is_wanted
+from .runner import combined, hit_ratio, is_wanted, user_share
 from .scenarios import ALONE, BASE, MANY_KEYS, SAME_RATE, SCENARIOS, ZIPF_EXPONENT, Point, in_turn, lru_capacity, plan
 from .second_load import parsed
 
@@ -25,7 +25,7 @@ P99_TOO_LONG = (150, 201, 202, 160, 5000)
 
 def rounds_of(name, own_us, added_us):
     return [{**dict.fromkeys(FIELDS, 1.0), "own_us": own_us * slow * (1 if name == "redis GET" else dear),
-             "p50_us": 100 * slow + added_us * dear, "hit_ratio": None, "behind_us": {}}
+             "p50_us": 100 * slow + added_us * dear, "own_user_share": 0.08, "hit_ratio": None, "behind_us": {}}
             for slow, dear in zip(SLOWNESS, DEARNESS)]
 
 
@@ -78,7 +78,7 @@ def check_two_workers():
 
 def check_tables(run):
     text = report.report(run)
-    assert "| hit | 2.46 / 2.46 / 2.46 | 0.56 / 0.56 / 0.56 |" in text
+    assert "| hit | 2.46 / 2.46 / 2.46 | 8 % | 0.56 / 0.56 / 0.56 |" in text
     assert "0.56 (0.50 to 0.62) / 0.56 (0.50 to 0.62)" in text
     assert "| <= redis-server's own, 200 us (100 to 900) | 190 us (180 to 5000), 1 of 5 windows not kept up |" in text
     assert "haproxy 2.6.12" in text and "revision" not in text
@@ -86,9 +86,9 @@ def check_tables(run):
                                  "left_out": {"haproxy": "it ended\nlog"}})
     assert "; revision abc-dirty; compare.py --rounds 7\n" in later
     assert later.endswith("* left out: haproxy: it ended")
-    assert report.hits([0.799, 0.534, 0.178]) == "79.9 / 53.4 / 17.8 %"
-    assert report.hits([0.9999, 1.0, 1.0]) == "100.0 %"
-    assert (report.hits([None] * 3), report.hits([0.5, None, 0.5])) == ("", "50.0 / - / 50.0 %")
+    assert report.percent([0.799, 0.534, 0.178], 1) == "79.9 / 53.4 / 17.8 %"
+    assert report.percent([0.9999, 1.0, 1.0], 1) == "100.0 %"
+    assert (report.percent([None] * 3, 1), report.percent([0.5, None, 0.5], 0)) == ("", "50 / - / 50 %")
 
 
 def check_loads():
@@ -103,6 +103,7 @@ def check_loads():
     assert all(is_wanted(of[name], ratio) for name, ratio in right.items())
     assert not any(is_wanted(of[name], ratio) for name, ratio in wrong.items())
     assert (hit_ratio((5, 5), (8, 6)), hit_ratio((5, 5), (5, 5))) == (0.75, None)
+    assert (user_share((5, 5), (6, 8)), user_share((5, 5), (5, 5))) == (0.25, None)
 
 
 def check_second_load(run):
