@@ -354,20 +354,25 @@ void Forwarder::on_ready(upstream::Link& link, upstream::Ready why) {
 }
 
 upstream::RequestId Forwarder::add(Record&& record) {
-  if (free_.empty()) {
-    records_.emplace_back();
-    free_.push_back(records_.size() - 1);
+  if (first_free_ == kNoRecord) {
+    records_.push_back(std::move(record));
+    return upstream::RequestId{records_.size() - 1};
   }
-  const std::size_t index = free_.back();
-  free_.pop_back();
-  records_[index] = std::move(record);
+  const std::uint32_t index = first_free_;
+  Record& place = records_[index];
+  first_free_ = place.next_free;
+  place = std::move(record);
   return upstream::RequestId{index};
 }
 
 void Forwarder::release(upstream::RequestId id) {
-  at(id).guard.release();
-  at(id).special.reset();
-  free_.push_back(static_cast<std::size_t>(id));
+  Record& record = at(id);
+  record.guard.release();
+  record.special.reset();
+  const auto index = static_cast<std::uint32_t>(id);
+  record.next_free = kNoRecord;
+  (first_free_ == kNoRecord ? first_free_ : records_[last_free_].next_free) = index;
+  last_free_ = index;
 }
 
 }  // namespace anteroom::proxy

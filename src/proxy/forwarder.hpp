@@ -133,8 +133,9 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
     ReplyQueue::Slot slot = 0;
     std::unique_ptr<Special> special;
     Effect effect = Effect::kNone;
-    bool is_started = false;   // part of the reply has been passed on
-    bool is_answered = false;  // the client got an error in its place
+    bool is_started = false;      // part of the reply has been passed on
+    bool is_answered = false;     // the client got an error in its place
+    std::uint32_t next_free = 0;  // of a free one: the next to be used, or kNoRecord
     cache::WriteGuard guard;
   };
   /// A write that is submitted and whose keys are not dropped yet.
@@ -189,7 +190,11 @@ class Forwarder final : public upstream::LinkEvents, public LinkReads {
   upstream::Pool* pool_ = nullptr;
   UpstreamCommands* upstream_commands_ = nullptr;
   std::vector<Record> records_;  // index = RequestId; a slot is reused only after the link's last word on it
-  std::vector<std::size_t> free_;
+  // The free ones, linked: who is free for longest comes first. So requests take, and their replies look at, one record
+  // after the other as they lie in memory, which the processor loads ahead; a stack would mix them up.
+  std::uint32_t first_free_ = kNoRecord;
+  std::uint32_t last_free_ = kNoRecord;
+  static constexpr std::uint32_t kNoRecord = ~std::uint32_t{0};
   std::map<const upstream::Link*, std::vector<SessionId>> waiting_for_link_;
   std::map<const upstream::Link*, PushReader> push_readers_;
   std::function<void()> on_link_up_;
