@@ -20,11 +20,11 @@ enum class FetchId : std::uint64_t {};
 /// and then on_ttl or on_failed, or on_failed alone.
 class FetchEvents {
  public:
-  /// So many at a time are told to be due: as many loads as a processor has under way at once.
+  /// So many at a time are told to be due.
   static constexpr std::size_t kDueMax = 16;
 
   /// Of the fetches that are under way these are answered next: what is kept of them may be loaded now. At most kDueMax
-  /// of them, before the first one's on_value; only for speed, and not for each fetch.
+  /// of them, before anything is told of the first one's reply; only for speed, and not for each fetch.
   virtual void on_due(std::span<const FetchId> ids) = 0;
   /// The reply, encoded in RESP2 ("$3\r\nabc\r\n") unless the fetch wants RESP3. Null when GET or MGET answered that
   /// there is no such string.

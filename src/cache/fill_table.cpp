@@ -17,18 +17,20 @@ Fill* FillTable::find(const Query& query) noexcept {
 bool FillTable::attach(const Query& query, Fill fill) {
   Detached& fills = by_hash_[query.key.hash];
   if (static_cast<std::size_t>(std::distance(fills.begin(), fills.end())) >= kFillsPerHashMax) return false;
+  Detached made;
   if (spares_ > 0) {
-    fills.splice_after(fills.before_begin(), spare_, spare_.before_begin());
+    made.splice_after(made.before_begin(), spare_, spare_.before_begin());
     --spares_;
   } else {
-    fills.emplace_front();
+    made.emplace_front();
   }
-  Fill& mine = fills.front();
+  Fill& mine = made.front();
   fill.name.swap(mine.name);
   fill.space = query.key.space;
   fill.is_result = is_result(query);
   fill.name = name_of(query);
   mine = std::move(fill);
+  fills.splice_after(fills.before_begin(), made);
   ++size_;
   return true;
 }

@@ -62,7 +62,8 @@ class FillTable {
   [[nodiscard]] Fill* find(std::uint64_t hash, FillId id) noexcept;
   /// Takes out the fill of `query` if it is `id`; else nothing.
   [[nodiscard]] Detached detach(const Query& query, FillId id) noexcept;
-  /// Keeps the memory of the first of `ended` for a fill to come and takes it out, unless enough is kept already.
+  /// Keeps the memory of the first of `ended` for a fill to come and takes it out, unless enough is kept already or its
+  /// name has more memory than that.
   void recycle(Detached& ended) noexcept;
   /// Takes out every fill with this hash, in every space.
   [[nodiscard]] Detached detach_all(std::uint64_t hash) noexcept;

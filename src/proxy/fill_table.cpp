@@ -266,9 +266,9 @@ void FillTable::on_due(std::span<const backend::FetchId> fetches) {
   std::size_t count = 0;
   for (const backend::FetchId fetch : fetches.first(std::min(fetches.size(), kDueMax))) {
     const Fill& fill = at(fetch);
-    for (std::size_t byte = 0; byte < sizeof(Fill); byte += kCacheLineBytes) {
-      __builtin_prefetch(reinterpret_cast<const char*>(&fill) + byte);
-    }
+    const char* const begin = reinterpret_cast<const char*>(&fill);
+    for (std::size_t byte = 0; byte < sizeof(Fill); byte += kCacheLineBytes) __builtin_prefetch(begin + byte);
+    __builtin_prefetch(begin + sizeof(Fill) - 1);  // it seldom begins with a line
     fills[count++] = &fill;
   }
   for (const Fill* const fill : std::span(fills).first(count)) {

@@ -37,7 +37,8 @@ class RecordedFetches final : public FetchEvents {
   void on_due(std::span<const FetchId> ids) override {
     EXPECT_LE(ids.size(), kDueMax);
     for (const FetchId id : ids) {
-      EXPECT_FALSE(fetches_[static_cast<std::uint64_t>(id)].is_over);
+      const Fetch& fetch = fetches_[static_cast<std::uint64_t>(id)];
+      EXPECT_FALSE(fetch.is_over || fetch.is_too_large || !fetch.value.empty() || !fetch.server_error.empty());
       due.push_back(static_cast<std::uint64_t>(id));
     }
   }
