@@ -8,8 +8,11 @@
 namespace anteroom::base {
 namespace {
 
-// The first chunk of a queue is small, because most queues hold one short reply; the next ones hold a pipeline's worth.
-constexpr std::size_t kFirstChunkBytes = 1024;
+// Most queues hold one short reply, then nothing for long. What ten thousand clients were told at once is free memory
+// in pieces later, so the first chunk is what such a reply needs (with malloc's header a block of 128 bytes). Whoever
+// has more to say goes on with these.
+constexpr std::size_t kFirstChunkBytes = 120;
+constexpr std::size_t kSecondChunkBytes = 1024;
 constexpr std::size_t kChunkBytes = 16 * 1024;
 // clear() gives back what a queue holds, and keeps the room to hold so many again: less than a hundred bytes.
 constexpr std::size_t kChunksKept = 1;
@@ -28,9 +31,14 @@ void ByteQueue::swap(ByteQueue& other) noexcept {
   std::swap(size_, other.size_);
 }
 
+std::size_t ByteQueue::next_chunk_bytes() const noexcept {
+  if (chunks_.empty()) return kFirstChunkBytes;
+  return chunks_.back().capacity < kSecondChunkBytes ? kSecondChunkBytes : kChunkBytes;
+}
+
 void ByteQueue::add_chunk(std::size_t size) {
   Chunk chunk;
-  chunk.capacity = std::max(size, chunks_.empty() ? kFirstChunkBytes : kChunkBytes);
+  chunk.capacity = std::max(size, next_chunk_bytes());
   chunk.owned = std::make_unique_for_overwrite<char[]>(chunk.capacity);
   chunks_.push_back(std::move(chunk));
 }

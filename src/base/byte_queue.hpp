@@ -75,6 +75,7 @@ class ByteQueue {
     [[nodiscard]] std::size_t room() const noexcept { return owned ? capacity - end : 0; }
   };
   void add_chunk(std::size_t size);
+  [[nodiscard]] std::size_t next_chunk_bytes() const noexcept;
 
   // [first_, end) hold bytes, or room for them; empty if there is none of either. A vector because an empty one
   // allocates nothing.

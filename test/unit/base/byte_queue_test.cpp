@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace anteroom::base {
 namespace {
@@ -174,6 +175,18 @@ TEST(ByteQueue, ServingForeverNeedsNoMoreMemory) {
   serve(100'000);
   const auto after = mallinfo2();
   EXPECT_LE(after.uordblks + after.hblkhd, before.uordblks + before.hblkhd + 64 * 1024);
+}
+
+TEST(ByteQueue, ShortReplyTakesLittleMemory) {
+  constexpr std::size_t kQueues = 10'000;
+  std::vector<ByteQueue> queues(kQueues);
+  const auto before = mallinfo2();
+  for (ByteQueue& queue : queues) {
+    queue.append("+PONG\r\n");
+    queue.consume(queue.size());
+  }
+  const auto after = mallinfo2();
+  EXPECT_LE(after.uordblks + after.hblkhd, before.uordblks + before.hblkhd + kQueues * 256);
 }
 
 TEST(ByteQueue, ClearDropsEverything) {
