@@ -1,7 +1,10 @@
 #include "cache/fill_table.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
+
+#include "base/check.hpp"
 
 namespace anteroom::cache {
 
@@ -56,6 +59,20 @@ FillTable::Detached FillTable::detach(const Query& query, FillId id) noexcept {
 
 FillTable::Detached FillTable::detach_all(std::uint64_t hash) noexcept {
   return detach_if(hash, [](const Fill&) { return true; });
+}
+
+void FillTable::check_invariants() const {
+  std::size_t fills = 0;
+  for (const auto& [hash, same_hash] : by_hash_) {
+    const auto count = static_cast<std::size_t>(std::distance(same_hash.begin(), same_hash.end()));
+    ANTEROOM_CHECK(count > 0 && count <= kFillsPerHashMax);
+    fills += count;
+  }
+  ANTEROOM_CHECK(fills == size_);
+  ANTEROOM_CHECK(static_cast<std::size_t>(std::distance(spare_.begin(), spare_.end())) == spares_);
+  ANTEROOM_CHECK(spares_ <= kSparesMax);
+  ANTEROOM_CHECK(
+      std::ranges::all_of(spare_, [](const Fill& spare) { return spare.name.capacity() <= kSpareNameBytesMax; }));
 }
 
 }  // namespace anteroom::cache

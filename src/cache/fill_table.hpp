@@ -77,6 +77,8 @@ class FillTable {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   /// Everything, for people and tests.
   [[nodiscard]] const ByHash& by_hash() const noexcept { return by_hash_; }
+  /// Aborts if what is counted is not what is there. O(size()).
+  void check_invariants() const;
 
  private:
   static bool matches(const Fill& fill, const Query& query) noexcept {

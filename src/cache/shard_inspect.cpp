@@ -1,8 +1,6 @@
 #include <algorithm>
-#include <iterator>
 #include <string>
 
-#include "base/check.hpp"
 #include "cache/shard.hpp"
 
 namespace anteroom::cache {
@@ -117,13 +115,7 @@ void Shard::inspect(const Key& key, const Asker& asker, std::vector<Inspection>&
 void Shard::check_invariants() const {
   const base::MutexLock lock(mutex_);
   store_.check_invariants();
-  std::size_t fills = 0;
-  for (const auto& [hash, same_hash] : fills_.by_hash()) {
-    const auto count = static_cast<std::size_t>(std::distance(same_hash.begin(), same_hash.end()));
-    ANTEROOM_CHECK(count > 0 && count <= FillTable::kFillsPerHashMax);
-    fills += count;
-  }
-  ANTEROOM_CHECK(fills == fills_.size());
+  fills_.check_invariants();
 }
 
 }  // namespace anteroom::cache

@@ -119,7 +119,8 @@ struct Rules {
 
 struct Options {
   std::size_t capacity = 1024;             ///< entries; at least 1
-  std::size_t capacity_bytes = 0;          ///< bytes of all memory of the cache: slots, index, ghosts; 0 = no limit
+  std::size_t capacity_bytes = 0;          ///< bytes of all memory of entries: slots, index, ghosts; 0 = no limit.
+                                           ///< Fetches under way and what a shard keeps for them (28 KiB) come on top
   std::size_t max_entry_bytes = 1u << 20;  ///< name and reply of one entry; larger ones are not cached. With a limit of
                                            ///< bytes also at most 1/16 of a shard's part of it
   unsigned workers = 1;                    ///< threads that will use the cache; bounds the number of shards

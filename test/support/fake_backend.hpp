@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <span>
@@ -56,6 +57,12 @@ class FakeBackend final : public backend::CacheBackend {
   }
   void too_large(std::size_t fetch) { events_->on_too_large(fetches.at(fetch).id); }
   void fail(std::size_t fetch, const base::StagedError& error) { events_->on_failed(fetches.at(fetch).id, error); }
+  /// The values of these come next.
+  void due(std::initializer_list<std::size_t> next) {
+    std::vector<backend::FetchId> ids;
+    for (const std::size_t fetch : next) ids.push_back(fetches.at(fetch).id);
+    events_->on_due(ids);
+  }
   /// A key without expiry.
   void answer(std::size_t fetch, std::string_view text) {
     value(fetch, text);

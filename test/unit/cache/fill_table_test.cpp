@@ -92,6 +92,22 @@ TEST_F(FillTableTest, MemoryOfAnEndedFillIsThatOfTheNextWithNothingElseOfIt) {
   EXPECT_EQ(table.size(), 4u);
 }
 
+TEST_F(FillTableTest, NameOfAnEndedFillLeavesItsMemoryToTheNext) {
+  const std::string long_name(FillTable::kSpareNameBytesMax - 1, 'n');
+  ASSERT_TRUE(table.attach(query_of(long_name, 7), {.id = 20}));
+  const char* const memory = table.find(7, 20)->name.data();
+  FillTable::Detached ended = table.detach(query_of(long_name, 7), 20);
+  table.recycle(ended);
+  ASSERT_TRUE(ended.empty());
+
+  const std::string shorter = long_name.substr(1);
+  ASSERT_TRUE(table.attach(query_of(shorter, 8), {.id = 21}));
+
+  EXPECT_EQ(table.find(8, 21)->name, shorter);
+  EXPECT_EQ(table.find(8, 21)->name.data(), memory);
+  table.check_invariants();
+}
+
 TEST_F(FillTableTest, NoMoreMemoryIsKeptThanItsLimits) {
   const std::string long_name(FillTable::kSpareNameBytesMax + 1, 'n');
   const auto recycled = [this](const std::string& name) {
@@ -109,6 +125,7 @@ TEST_F(FillTableTest, NoMoreMemoryIsKeptThanItsLimits) {
     table.recycle(ended);
     EXPECT_EQ(ended.empty(), id < FillTable::kSparesMax) << id;
   }
+  table.check_invariants();
 }
 
 TEST_F(FillTableTest, DetachAllTakesEveryFillWithTheHash) {

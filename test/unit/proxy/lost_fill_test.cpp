@@ -70,6 +70,32 @@ TEST_F(LostFill, ReadersLeaveAConnectionThatHasFallenSilent) {
   EXPECT_EQ(rig().fills.size(), 0u);
 }
 
+TEST_F(LostFill, FetchNobodyWaitsForAnyMoreIsDueWithTheOthers) {
+  Client& left = reader_of(rig(), "left");
+  Client& answered = reader_of(rig(), "answered");
+  in_turn([this] {
+    rig().backend.value(1, "v");
+    rig().fills.leave_connection();
+  });
+  Client& there = reader_of(rig(), "there");
+  ASSERT_EQ(fetches().size(), 3u);
+
+  in_turn([this] {
+    rig().backend.due({0, 1, 2});
+    rig().backend.answer(0, "late");
+    rig().backend.ttl(1, -1);
+    rig().backend.answer(2, "w");
+  });
+
+  link_with("GET left").send(bulk("u"));
+  expect(left, bulk("u"));
+  expect(answered, bulk("v"));
+  expect(there, bulk("w"));
+  EXPECT_FALSE(is_cached("left"));
+  EXPECT_TRUE(is_cached("there"));
+  EXPECT_EQ(rig().fills.size(), 0u);
+}
+
 TEST_F(LostFill, ValueThatHasComeIsNotFetchedAgainForItsTimeToLive) {
   Client& client = reader_of(rig(), "k");
   in_turn([this] { rig().backend.value(0, "v"); });
