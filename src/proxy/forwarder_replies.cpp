@@ -84,14 +84,15 @@ void Forwarder::take_reply(upstream::RequestId id, std::string_view piece, bool 
   }
   Session* const session = sessions_.find(record.session);
   if (session != nullptr && !record.is_answered) {
+    // Whoever takes it may send something, and the records move, or end the link, and this one is another request's.
+    const bool is_first = !std::exchange(record.is_started, true);
     if (record.has_completion()) {
       complete(record, *session, piece, last);
-    } else if (last && !record.is_started) {
+    } else if (is_first && last) {
       session->on_forwarded_reply(record.slot, piece);
     } else {
       session->on_forwarded_piece(record.slot, piece, last);
     }
-    at(id).is_started = true;  // whoever took it may have sent something, and the records moved
   }
   if (last) release(id);
 }
@@ -141,7 +142,6 @@ void Forwarder::on_failed(upstream::RequestId id, const base::StagedError& error
 void Forwarder::on_expired(upstream::RequestId id, const base::StagedError& error) {
   // The write may still happen: its guard stays until the link says that the outcome is known.
   answer_with_error(at(id), error);
-  at(id).is_answered = true;
 }
 
 void Forwarder::on_discarded(upstream::RequestId id) {
@@ -149,6 +149,7 @@ void Forwarder::on_discarded(upstream::RequestId id) {
   release(id);
 }
 
+// Whoever hears of it may end the link, and then the record is another request's: nothing is done to it afterwards.
 void Forwarder::answer_with_error(Record& record, const base::StagedError& error) {
   if (record.has_done()) {
     Done done = std::exchange(record.special->done, nullptr);
@@ -159,7 +160,7 @@ void Forwarder::answer_with_error(Record& record, const base::StagedError& error
     return;
   }
   Session* const session = sessions_.find(record.session);
-  if (session == nullptr || record.is_answered) return;
+  if (session == nullptr || std::exchange(record.is_answered, true)) return;
   if (record.is_started && !record.has_completion()) {
     session->on_forwarded_cut();
   } else {

@@ -43,7 +43,7 @@ class SessionTable final : public FillReaders {
  private:
   struct Entry {
     std::unique_ptr<Session> session;
-    std::uint32_t generation = 0;
+    std::uint32_t generation = 1;
   };
   net::EventLoop& loop_;
   std::vector<Entry> entries_;

@@ -55,16 +55,11 @@ base::TimePoint LinkFsm::next_expiry() const noexcept {
   return next.timeout == base::Duration::zero() ? base::kNever : clock_start(next) + next.timeout;
 }
 
-std::vector<LinkFsm::Expired> LinkFsm::expire(base::TimePoint now) {
-  std::vector<Expired> expired;
-  if (reply_started_) return expired;
-  while (expired_count_ < written_count_ && next_expiry() <= now) {
-    Request& request = fifo_[expired_count_];
-    request.is_tombstone = true;
-    expired.push_back({request.id, request.timeout});
-    ++expired_count_;
-  }
-  return expired;
+std::optional<LinkFsm::Expired> LinkFsm::expire(base::TimePoint now) {
+  if (reply_started_ || expired_count_ == written_count_ || next_expiry() > now) return std::nullopt;
+  Request& request = fifo_[expired_count_++];
+  request.is_tombstone = true;
+  return Expired{request.id, request.timeout};
 }
 
 bool LinkFsm::is_silent(base::TimePoint now, base::Duration silence) const noexcept {

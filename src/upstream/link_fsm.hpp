@@ -59,9 +59,10 @@ class LinkFsm {
     RequestId id{};
     base::Duration timeout{};  ///< which is over
   };
-  /// Makes tombstones of the requests whose time is over and tells which. Those behind one that may take longer wait
-  /// for it. A reply that has started is not expired here: see is_silent().
-  [[nodiscard]] std::vector<Expired> expire(base::TimePoint now);
+  /// Makes a tombstone of the oldest request whose time is over and tells which; null if there is none. One by one,
+  /// because who hears of it may end the link, and then the others are lost and not expired. Those behind one that may
+  /// take longer wait for it. A reply that has started is not expired here: see is_silent().
+  [[nodiscard]] std::optional<Expired> expire(base::TimePoint now);
   /// Nothing has arrived for `silence` although a written request waits, or a reply stopped in the middle. A request
   /// that may take longer is no sign of it until its reply has started.
   [[nodiscard]] bool is_silent(base::TimePoint now, base::Duration silence) const noexcept;

@@ -243,10 +243,11 @@ void Link::check_deadlines() {
     timer_.start(*grace);
     return;
   }
-  const auto expired = fsm_.expire(now);
-  for (const auto& [id, timeout] : expired) {
+  while (const auto expired = fsm_.expire(now)) {
     context_.metrics.upstream_timeouts.add();
-    context_.events.on_expired(id, base::StagedError::no_reply(std::chrono::ceil<base::Milliseconds>(timeout)));
+    context_.events.on_expired(expired->id,
+                               base::StagedError::no_reply(std::chrono::ceil<base::Milliseconds>(expired->timeout)));
+    if (state_ != State::kUp) return;  // it was ended on hearing of it
   }
   if (fsm_.reply_in_progress() && fsm_.is_silent(now, options_.response_timeout)) {
     lose(Loss::kReplyStalled);

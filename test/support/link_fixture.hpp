@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,11 +44,13 @@ class RecordedEvents final : public upstream::LinkEvents {
     Request& request = open(id);
     EXPECT_EQ(request.expired, "");
     request.failed = error.reply();
+    if (when_failed) when_failed(id);
   }
   void on_expired(upstream::RequestId id, const base::StagedError& error) override {
     Request& request = open(id);
     EXPECT_EQ(request.expired, "");
     request.expired = error.reply();
+    if (when_expired) when_expired(id);
   }
   void on_discarded(upstream::RequestId id) override {
     Request& request = open(id);
@@ -62,6 +65,8 @@ class RecordedEvents final : public upstream::LinkEvents {
 
   void on_push(upstream::Link&, std::string_view push) override { pushes.emplace_back(push); }
 
+  std::function<void(upstream::RequestId)> when_failed;   ///< what is done on hearing of it
+  std::function<void(upstream::RequestId)> when_expired;  ///< likewise
   int drained = 0;
   int ups = 0;
   std::vector<std::size_t> queued_before_writes;

@@ -57,6 +57,13 @@ class ForwarderTest : public test::ProxyTest {
 
 // --- The cache ---
 
+TEST_F(ForwarderTest, IdThatWasNotGivenNamesNoSession) {
+  Client& first = connect();
+
+  EXPECT_EQ(rig().sessions.find(SessionId{}), nullptr);
+  EXPECT_NE(session_of(first), nullptr);
+}
+
 TEST_F(ForwarderTest, WriteDropsTheKeyWhenItIsSent) {
   bring_link_up();
   fill("k");

@@ -250,6 +250,33 @@ TEST_F(Pinned, MultiWhoseReplyWasNotAwaitedEndsTheSessionSoThatNothingIsQueuedUn
   EXPECT_TRUE(client.peer.written().starts_with("-TIMEOUT")) << client.peer.written();
 }
 
+// Its link speaks of another db now, and is closed when the session's last reply of it is an error of ours: in the
+// middle of the requests whose time is over.
+TEST_F(Pinned, TransactionWhoseRepliesAreNotAwaitedMayEndItsLink) {
+  options_.link.response_timeout = milliseconds(200);
+  Client& other = connect();
+  ask(other, "INCR n");
+  link_with("INCR n").send(":1\r\n");
+  expect(other, ":1\r\n");
+  Client& client = connect();
+  ask(client, "WATCH k");
+  auto& server = link_with("WATCH k");
+  server.send("+OK\r\n");
+  expect(client, "+OK\r\n");
+  ask(client, "SELECT 3");
+  static_cast<void>(link_with("SELECT 3"));
+  server.send("+OK\r\n");
+  expect(client, "+OK\r\n");
+
+  ask(client, "MULTI", "SET a 1", "SUBSCRIBE c", "EXEC");
+  EXPECT_TRUE(await([&] { return client.peer.written().ends_with(kAborted); }));
+
+  EXPECT_TRUE(client.peer.written().starts_with("-TIMEOUT")) << client.peer.written();
+  EXPECT_TRUE(await([&] { return server.is_closed_by_peer(); }));
+  expect_nothing(other);
+  EXPECT_EQ(rig().metrics.upstream_pending.value(), 0);
+}
+
 TEST_F(Pinned, ReadBeforeMultiThatFailsDoesNotMakeExecFail) {
   options_.link.response_timeout = milliseconds(200);
   Client& client = connect();

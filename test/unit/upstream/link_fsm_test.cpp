@@ -25,6 +25,11 @@ class LinkFsmTest : public ::testing::Test {
     for (std::uint64_t i = 1; i <= count; ++i) fsm_.submit(id(i), 10);
     fsm_.on_written(10 * count, now);
   }
+  std::vector<LinkFsm::Expired> expire(base::TimePoint now) {
+    std::vector<LinkFsm::Expired> all;
+    while (const auto expired = fsm_.expire(now)) all.push_back(*expired);
+    return all;
+  }
   LinkFsm fsm_{kTimeout};
 };
 
@@ -56,9 +61,9 @@ TEST_F(LinkFsmTest, RequestWithATimeoutOfItsOwnIsNotTakenForAHangingPeer) {
   fsm_.submit(id(2), 10, base::Duration::zero());
   fsm_.on_written(20, kStart);
 
-  EXPECT_TRUE(fsm_.expire(kStart + 2 * kTimeout).empty());
+  EXPECT_TRUE(expire(kStart + 2 * kTimeout).empty());
   EXPECT_FALSE(fsm_.is_silent(kStart + 2 * kTimeout, 2 * kTimeout));
-  const auto expired = fsm_.expire(kStart + 3 * kTimeout);
+  const auto expired = expire(kStart + 3 * kTimeout);
   ASSERT_EQ(expired.size(), 1u);
   EXPECT_EQ(expired[0].timeout, 3 * kTimeout);
   EXPECT_EQ(fsm_.next_expiry(), base::kNever) << "the second one has no limit";
@@ -75,7 +80,7 @@ TEST_F(LinkFsmTest, ReplyThatHasStartedMustGoOnWhateverTheRequestsTimeout) {
 
 TEST_F(LinkFsmTest, ExpiredRequestStaysAsTombstoneAndTakesItsReply) {
   submit_written(2);
-  const auto expired = fsm_.expire(kStart + kTimeout);
+  const auto expired = expire(kStart + kTimeout);
   ASSERT_EQ(expired.size(), 2u);
   EXPECT_EQ(expired[0].id, id(1));
   EXPECT_EQ(expired[0].timeout, kTimeout);
@@ -90,13 +95,24 @@ TEST_F(LinkFsmTest, ExpiredRequestStaysAsTombstoneAndTakesItsReply) {
   EXPECT_FALSE(fsm_.head()->is_tombstone);
 }
 
+TEST_F(LinkFsmTest, RequestsExpireOneByOne) {
+  submit_written(2);
+
+  EXPECT_EQ(fsm_.expire(kStart + kTimeout)->id, id(1));
+  const auto lost = fsm_.on_lost();
+
+  ASSERT_EQ(lost.size(), 2u);
+  EXPECT_TRUE(lost[0].is_tombstone);
+  EXPECT_FALSE(lost[1].is_tombstone) << "nobody has heard of its expiry";
+}
+
 TEST_F(LinkFsmTest, NothingExpiresOneTickEarly) {
   submit_written(1);
 
   EXPECT_EQ(fsm_.next_expiry(), kStart + kTimeout);
-  EXPECT_TRUE(fsm_.expire(kStart + kTimeout - milliseconds(1)).empty());
-  EXPECT_EQ(fsm_.expire(kStart + kTimeout).size(), 1u);
-  EXPECT_TRUE(fsm_.expire(kStart + 2 * kTimeout).empty()) << "expired twice";
+  EXPECT_TRUE(expire(kStart + kTimeout - milliseconds(1)).empty());
+  EXPECT_EQ(expire(kStart + kTimeout).size(), 1u);
+  EXPECT_TRUE(expire(kStart + 2 * kTimeout).empty()) << "expired twice";
 }
 
 TEST_F(LinkFsmTest, ClockStartsWhenTheLastByteIsAccepted) {
@@ -112,15 +128,15 @@ TEST_F(LinkFsmTest, BytesFromTheServerRestartTheClock) {
   submit_written(1);
   fsm_.on_received(kStart + milliseconds(2999));
 
-  EXPECT_TRUE(fsm_.expire(kStart + kTimeout).empty());
-  EXPECT_EQ(fsm_.expire(kStart + milliseconds(2999) + kTimeout).size(), 1u);
+  EXPECT_TRUE(expire(kStart + kTimeout).empty());
+  EXPECT_EQ(expire(kStart + milliseconds(2999) + kTimeout).size(), 1u);
 }
 
 TEST_F(LinkFsmTest, ReplyThatHasStartedIsNotExpired) {
   submit_written(1);
   fsm_.on_reply_started();
 
-  EXPECT_TRUE(fsm_.expire(kStart + 10 * kTimeout).empty());
+  EXPECT_TRUE(expire(kStart + 10 * kTimeout).empty());
   EXPECT_TRUE(fsm_.is_silent(kStart + kTimeout, kTimeout));
 }
 
@@ -130,7 +146,7 @@ TEST_F(LinkFsmTest, WithoutTimeoutNothingExpires) {
   patient.on_written(1, kStart);
 
   EXPECT_EQ(patient.next_expiry(), base::kNever);
-  EXPECT_TRUE(patient.expire(kStart + std::chrono::hours(24)).empty());
+  EXPECT_FALSE(patient.expire(kStart + std::chrono::hours(24)));
 }
 
 TEST_F(LinkFsmTest, IdleLinkIsNotSilent) {
@@ -165,7 +181,7 @@ TEST_F(LinkFsmTest, LossInsideAReplyMeansThatItRan) {
 
 TEST_F(LinkFsmTest, AfterALossItStartsAnew) {
   submit_written(2);
-  EXPECT_EQ(fsm_.expire(kStart + kTimeout).size(), 2u);
+  EXPECT_EQ(expire(kStart + kTimeout).size(), 2u);
   const auto lost = fsm_.on_lost();
   EXPECT_TRUE(lost[0].is_tombstone);
 
@@ -218,7 +234,7 @@ TEST_F(LinkFsmTest, EveryRequestEndsExactlyOnceUnderRandomEvents) {
         break;
       case 4:
         now += milliseconds(random() % 2000);
-        for (const auto& expired : fsm_.expire(now)) ++ends[static_cast<std::size_t>(expired.id)];
+        for (const auto& expired : expire(now)) ++ends[static_cast<std::size_t>(expired.id)];
         break;
       case 5:
         if (random() % 50 == 0) lose();

@@ -219,6 +219,20 @@ TEST_F(LinkTest, LateReplyIsThrownAwayAndTheNextOneReachesItsRequest) {
   EXPECT_EQ(metrics_.upstream_timeouts.value(), 1u);
 }
 
+TEST_F(LinkTest, EndedOnHearingOfAnExpiryItFailsThoseThatWouldHaveExpiredNext) {
+  options_.response_timeout = milliseconds(50);
+  events_.when_expired = [this](RequestId) { link().close(); };
+  submit(1, "A");
+  submit(2, "B");
+  static_cast<void>(server_with(2));
+
+  ASSERT_TRUE(failed(2));
+  run_turn();
+  EXPECT_TRUE(events_[1].is_discarded);
+  EXPECT_EQ(events_[2].expired, "");
+  EXPECT_EQ(metrics_.upstream_timeouts.value(), 1u);
+}
+
 TEST_F(LinkTest, TimeInWhichThisProcessDidNotRunIsNotHeldAgainstTheServer) {
   options_.response_timeout = milliseconds(300);
   submit(1, "A");
