@@ -77,6 +77,7 @@ bool Link::end_backoff_early() {
   if (last_error_.is_verbatim || !context_.outage_log.is_up()) return false;
   timer_.cancel();
   state_ = State::kIdle;
+  if (options_.stay_connected) dial();  // who asks may have nothing to send
   return true;
 }
 
@@ -178,6 +179,7 @@ void Link::lose(Loss reason) {
 }
 
 void Link::fail_all(const base::StagedError& unsent_error, base::Stage stage_of_loss) {
+  const bool was_telling = std::exchange(is_telling_, true);
   const auto lost = fsm_.on_lost();
   out_.clear();
   context_.metrics.upstream_pending.add(-static_cast<std::int64_t>(lost.size()));
@@ -193,6 +195,7 @@ void Link::fail_all(const base::StagedError& unsent_error, base::Stage stage_of_
     }
   }
   update_congestion();
+  is_telling_ = was_telling;
 }
 
 void Link::drop_stream() {

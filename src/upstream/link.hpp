@@ -32,7 +32,8 @@ enum class Ready : std::uint8_t {
   kDrained,  ///< it was congested, and is not any more
 };
 
-/// What a link tells the one who submits requests to it; on the loop thread, never from inside submit().
+/// What a link tells the one who submits requests to it; on the loop thread, never from inside submit(). Each call may
+/// submit, and may end the link, where nothing else is said; then it tells of the other requests meanwhile.
 /// Every accepted request ends with exactly one of: on_reply(last), on_failed, or on_expired followed by on_discarded.
 class LinkEvents {
  public:
@@ -143,8 +144,8 @@ class Link final : private net::StreamEvents {
   [[nodiscard]] std::size_t pending() const noexcept { return fsm_.size(); }
   [[nodiscard]] std::size_t queued_bytes() const noexcept { return out_.size(); }
   [[nodiscard]] base::TimePoint last_used() const noexcept { return last_used_; }
-  /// Nothing waits and nothing is scheduled: it may be destroyed now.
-  [[nodiscard]] bool is_quiet() const noexcept { return fsm_.empty() && !flush_scheduled_; }
+  /// Nothing waits, nothing is scheduled and nobody is being told of a loss: it may be destroyed now.
+  [[nodiscard]] bool is_quiet() const noexcept { return fsm_.empty() && !flush_scheduled_ && !is_telling_; }
 
  private:
   void on_readable() override;
@@ -216,6 +217,7 @@ class Link final : private net::StreamEvents {
   DeadlineWatch deadline_watch_;
   base::TimePoint last_used_{};
   bool flush_scheduled_ = false;
+  bool is_telling_ = false;  // of a loss: those who hear of it may ask whether the link is needed
   bool write_blocked_ = false;
   bool congested_ = false;
 };

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "unit/upstream/link_test_fixture.hpp"
 
@@ -131,6 +132,33 @@ TEST_F(LinkTest, LinkThatStaysConnectedComesBackByItself) {
   submit(1, "A");
   server_with(1).send("+a\r\n");
   EXPECT_TRUE(answered(1));
+}
+
+// Nothing would dial it again: who asks for messages only has nothing to submit.
+TEST_F(LinkTest, LinkThatStaysConnectedDialsWhenItsPauseEndsEarly) {
+  options_.stay_connected = true;
+  server_.stop_listening();
+  link().start();
+  ASSERT_TRUE(run_until([this] { return link().state() == State::kBackoff; }));
+  server_.listen();
+  outages_.succeeded(loop_.now());
+
+  EXPECT_FALSE(link().refusal(0));
+
+  EXPECT_TRUE(run_until([this] { return link().state() == State::kUp; }));
+}
+
+// A pool that looks for links to drop may be asked for one by who hears of a loss.
+TEST_F(LinkTest, IsNotQuietBeforeAllHaveHeardOfTheLoss) {
+  std::vector<bool> was_quiet;
+  events_.when_failed = [&](RequestId) { was_quiet.push_back(link().is_quiet()); };
+  submit(1, "A");
+  submit(2, "B");
+  server_with(2).close();
+
+  ASSERT_TRUE(failed(2));
+  EXPECT_EQ(was_quiet, (std::vector<bool>{false, false}));
+  EXPECT_TRUE(link().is_quiet());
 }
 
 TEST_F(LinkTest, LossEndsTombstonesToo) {
