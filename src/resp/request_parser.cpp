@@ -98,7 +98,7 @@ void RequestParser::note_head(std::string_view frame) noexcept {
 
 std::size_t RequestParser::peek_alike(std::string_view& bytes, std::span<std::string_view> out) const noexcept {
   constexpr std::size_t kArgs = 2;
-  if (args_.size() != kArgs) return 0;
+  if (args_.size() != kArgs || !takes_plain_) return 0;
   std::size_t count = 0;
   while (count < out.size() && begins_alike(bytes)) {
     const char* at = bytes.data() + head_.bytes;

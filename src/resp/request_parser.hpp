@@ -40,6 +40,9 @@ struct Command {
 class RequestParser {
  public:
   explicit RequestParser(Limits limits = {}) noexcept { set_limits(limits); }
+  ~RequestParser() = default;
+  RequestParser(const RequestParser&) = delete;
+  RequestParser& operator=(const RequestParser&) = delete;
 
   /// Takes the next command out of `in`; empty lines and "*0" before it are skipped.
   /// On kCommand `out` is valid until the next call, in.prepare() or in.release_if_idle().
@@ -54,7 +57,8 @@ class RequestParser {
   [[nodiscard]] std::size_t peek_alike(std::string_view& bytes, std::span<std::string_view> out) const noexcept;
 
   /// The next command, as next() would take it. REQUIRES: `argument` is what peek_alike() has given for it, nothing but
-  /// the commands before it was taken since, and `in` has got nothing new. `out` is valid as that of next().
+  /// the commands before it was taken since, `in` has got nothing new and the limits are the same. `out` is valid as
+  /// that of next().
   void take_alike(base::ReadBuffer& in, std::string_view argument, Command& out) noexcept;
 
   /// After kError: the reply's text without '-' and CRLF, e.g. "ERR Protocol error: invalid bulk length". Else empty.

@@ -154,7 +154,6 @@ TEST_F(Alike, PeekEndsBeforeWhatIsNotAlikeOrNotWhole) {
       "*2\r\n$3\r\nGET\r\n$+1\r\na\r\n", "*2\r\n$3\r\nGET\r\n$12345\r\n", "*2\r\n$3\r\nGET\r\n$1\r\na.."};
   for (const std::string& other : others) {
     in_ = {};
-    parser_ = RequestParser();
     in_.append(get + get + other);
     next();
     std::string_view behind = in_.readable();
@@ -173,6 +172,16 @@ TEST_F(Alike, PeekLooksForCommandsOfOneArgumentOnly) {
   next();
   std::string_view behind = in_.readable();
   EXPECT_EQ(peek(behind), Words{});
+}
+
+TEST_F(Alike, PeekKeepsToNewLimits) {
+  in_.append(encoded({{"GET", "a"}, {"GET", std::string(100, 'b')}}));
+  next();
+  parser_.set_limits({.bulk_bytes_max = 10});
+  std::string_view behind = in_.readable();
+
+  EXPECT_EQ(peek(behind), Words{});
+  EXPECT_EQ(parser_.next(in_, command_), Step::kError);
 }
 
 }  // namespace
