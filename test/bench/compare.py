@@ -14,6 +14,7 @@ a quick one, or one of some scenarios only, writes them to build/bench/.
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import platform
@@ -41,13 +42,23 @@ def absolute(path):
     return pathlib.Path(path).resolve()
 
 
+def above_zero(kind):
+    def number(text):
+        value = kind(text)
+        if not 0 < value < math.inf:
+            raise ValueError
+        return value
+    number.__name__ = "number above 0"
+    return number
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer scenarios, 3 rounds of 0.2 s")
     parser.add_argument("--every-point", action="store_true",
                         help="50 and 500 connections, 64 B, 1 KB and 16 KB, each at all pipelines")
-    parser.add_argument("--rounds", type=int, help="5")
-    parser.add_argument("--seconds", type=float, help="of each measurement, 1.2")
+    parser.add_argument("--rounds", type=above_zero(int), help="5")
+    parser.add_argument("--seconds", type=above_zero(float), help="of each measurement, 1.2")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="these scenarios")
     parser.add_argument("--list", action="store_true", help="print the scenarios' names")
     parser.add_argument("--build", type=absolute, default=ROOT / "build/release",
@@ -62,7 +73,8 @@ def parse():
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}; see --list")
     for name, value in (QUICK if options.quick else FULL).items():
         setattr(options, name, getattr(options, name) or value)
-    folder = ROOT / ("build/bench" if options.quick or options.only or options.every_point else "test/bench/results")
+    is_partial = options.quick or options.only or options.every_point or options.rounds < FULL["rounds"]
+    folder = ROOT / ("build/bench" if is_partial else "test/bench/results")
     options.json = options.json or folder / "comparison.json"
     options.svg = options.svg or folder / "comparison.svg"
     return options
@@ -129,6 +141,16 @@ def write(path, text):
     path.write_text(text)
 
 
+def stored_run(path):
+    try:
+        run = json.loads(pathlib.Path(path).read_text())
+    except (OSError, ValueError) as why:
+        sys.exit(f"compare: no run in {path}: {why}")
+    if not isinstance(run, dict) or not {"results", "versions", "rounds"} <= run.keys():
+        sys.exit(f"compare: no run in {path}: another kind of file")
+    return run
+
+
 def main():
     options = parse()
     if options.list:
@@ -140,17 +162,20 @@ def main():
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop_on_signal)
     if options.report:
-        run = json.loads(pathlib.Path(options.report).read_text())
+        run = stored_run(options.report)
     else:
         try:
             with tempfile.TemporaryDirectory(prefix="compare-") as folder:
                 run = measure(options, folder)
         except (*FAILURES, Missing) as why:
             sys.exit(f"compare: {why}")
-        write(options.json, as_json(run))
-        write(options.svg, plot.svg(run))
     print(f"\n{report.report(run)}")
     if not options.report:
+        try:
+            write(options.json, as_json(run))
+            write(options.svg, plot.svg(run))
+        except OSError as why:
+            sys.exit(f"compare: not written: {why}")
         print(f"\nwritten: {options.json}, {options.svg}")
         if run["failed"]:
             sys.exit(f"compare: failed: {', '.join(run['failed'])}")

@@ -119,18 +119,29 @@ def show(points, baseline):
 
 
 def verdict(points, baseline):
-    """What is wrong; of a count that has only fallen, nothing."""
+    """What is wrong; of a count that has only fallen, nothing. None for a baseline: there is nothing to compare with."""
     limits = dict.fromkeys(points, GROWTH_MAX) | {IN_FULL: GROWTH_MAX_IN_FULL}
+    unlike = sorted(points.keys() ^ baseline.keys()) if baseline is not None else []
+    baseline = baseline or {}
     wrong = [f"'{name}' has grown by more than {limits[name]:.0%}" for name, count in points.items()
              if name in baseline and count > baseline[name] * (1 + limits[name])]
     wrong += [f"'{name}' is not within {FLAT_WITHIN:.0%} of '{FLAT_TO}'" for name in FLAT
               if abs(points[name] / points[FLAT_TO] - 1) > FLAT_WITHIN]
+    wrong += [f"'{name}' is only in the baseline, or not there" for name in unlike]
     if wrong and baseline:
         wrong.append("if it has to be: instructions.py --update, and commit the baseline with the change")
     fallen = [name for name, count in points.items() if name in baseline and count < baseline[name] * (1 - limits[name])]
     if fallen:
         print(f"instructions: fewer than the baseline has; --update keeps it so: {', '.join(fallen)}")
     return wrong
+
+
+def read_baseline():
+    try:
+        stored = json.loads(BASELINE.read_text())
+        return {name: stored[name] for name in ("compiler", "valgrind", "instructions")}
+    except (OSError, ValueError, KeyError, TypeError) as why:
+        raise Trouble(f"no baseline in {BASELINE}: {why!r}; --update makes one")
 
 
 def scale(update):
@@ -146,24 +157,25 @@ def main():
     parser.add_argument("--profiles", metavar="FOLDER", help="keep callgrind's files there, for callgrind_annotate")
     parser.add_argument("--scale", action="store_true", help="a hit with up to 10,000 connections and 1 M keys")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("instructions: terminated"))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit("instructions: terminated"))
     if options.scale:
         return scale(options.update)
     if options.profiles:
         pathlib.Path(options.profiles).mkdir(parents=True, exist_ok=True)
-    stored = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     try:
+        stored = {} if options.update else read_baseline()
         made_by = versions()
         points = measure_all(options.profiles)
     except (Trouble, OSError, subprocess.SubprocessError) as trouble:
         raise SystemExit(f"instructions: {trouble}")
     is_comparable = all(stored.get(name) == version for name, version in made_by.items())
-    baseline = stored["instructions"] if is_comparable else {}
-    show(points, baseline)
-    if options.update and not verdict(points, {}):
+    baseline = stored["instructions"] if is_comparable else None
+    show(points, baseline or {})
+    if options.update and not verdict(points, None):
         BASELINE.write_text(json.dumps(made_by | {"instructions": points}, indent=1) + "\n")
         return 0
-    if not is_comparable:
+    if not is_comparable and not options.update:
         print(f"instructions: not compared, since the baseline is of {stored.get('compiler')} and "
               f"{stored.get('valgrind')}, and this of {made_by['compiler']} and {made_by['valgrind']}")
     wrong = verdict(points, baseline)

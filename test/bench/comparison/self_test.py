@@ -4,6 +4,8 @@ import dataclasses
 import math
 import xml.dom.minidom
 
+import instructions
+
 from . import figures, goals, plot, report
 from .process import Trouble
 from .runner import combined, hit_ratio, is_wanted, user_share
@@ -123,8 +125,23 @@ def check_second_load(run):
     assert "| hit | 3.00 | 0.75 | 0.56 |" in report.report(run | {"second_load": second})
 
 
+def check_guard():
+    """instructions.py's, over made-up counts."""
+    stored = dict.fromkeys((instructions.FLAT_TO, *instructions.FLAT, instructions.IN_FULL, "set"), 1000.0)
+    without = {name: count for name, count in stored.items() if name != "set"}
+    assert instructions.verdict(stored, stored) == []
+    assert instructions.verdict(stored | {"set": 1029}, stored) == []
+    assert instructions.verdict(stored | {"set": 1031}, stored)
+    assert instructions.verdict(stored | {instructions.FLAT[0]: 1101}, stored)
+    assert instructions.verdict(without, stored), "a count that is not taken any more"
+    assert instructions.verdict(stored, without), "a count that was never stored"
+    assert instructions.verdict(stored, {})
+    assert instructions.verdict(stored, None) == []
+
+
 def run():
     check_goals()
+    check_guard()
     check_two_workers()
     check_loads()
     made_up = made_up_run()
